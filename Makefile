@@ -1,0 +1,47 @@
+# make run   the environment, then the whole Iris workshop on the embedded pachd
+# make test  the environment, then all tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lint format conformance bench clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+	@echo "make test-all, lint, format, conformance, bench, clean: see the README"
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@echo "Creating the environment in $(VENV) (the first time takes some minutes: PyTorch is large) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@echo "Adding what the tests need ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -c constraints.txt -e '.[breast-cancer,images,test,lint]'
+	@touch $@
+
+run: $(VENV)/.run
+	@$(BIN)/workshop run
+
+test: $(VENV)/.test
+	@$(BIN)/python -m pytest -m 'not slow'
+
+test-all: $(VENV)/.test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.test
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+conformance: $(VENV)/.test
+	@$(BIN)/python tests/conformance/run.py
+
+clean:
+	rm -rf $(VENV) *.egg-info

@@ -1,0 +1,1 @@
+"""The workshop: its command line, its steps and the embedded pachd."""

@@ -1,0 +1,1 @@
+"""pachctl's commands on python_pachyderm.Client."""

@@ -1,0 +1,1 @@
+"""Verbs on data: projects, repos, branches, commits, files, provenance, triggers."""

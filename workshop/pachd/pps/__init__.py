@@ -1,0 +1,1 @@
+"""Verbs on pipelines: create, update, jobs, datums, logs."""

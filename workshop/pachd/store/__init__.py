@@ -1,0 +1,1 @@
+"""Blobs by hash, trees by hash, rows in SQLite."""

@@ -1,0 +1,1 @@
+"""One servicer per Pachyderm service: message -> one verb -> message."""
