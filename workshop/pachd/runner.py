@@ -201,7 +201,7 @@ class Sandbox:
             code = self._process.wait(2)
         except subprocess.TimeoutExpired:
             return "the worker's sandbox closed its pipe"
-        return f"the worker's sandbox ended ({'signal %d' % -code if code < 0 else f'exit status {code}'})"
+        return f"the worker's sandbox ended ({f'signal {-code}' if code < 0 else f'exit status {code}'})"
 
     def close(self) -> None:
         """End the sandbox and all user code in it; returns when they are gone."""
@@ -237,7 +237,7 @@ def probe(modes: Iterable[str] = MODES) -> Isolation:
             script = replace("cat /pfs/in/a > /pfs/out/b && test -e /code/probe")
             sandbox.send(("job", "probe", {"cmd": ["/bin/sh", "-c", script], "env": {}, "tries": 1, "timeout": 10.0}))
             sandbox.send(("datums", "probe", [(0, {}, [("in", 0, [("/a", 5, [(1, 0, 5)])])])]))
-            done = [event for event in sandbox.wait_for("done") if event[0] == "done"][0]
+            done = next(event for event in sandbox.wait_for("done") if event[0] == "done")
             if done[3] != "success":
                 weaker = [other for other in modes if other != mode]
                 refused = (*facts["refused"], f"{mode}: {done[5] or 'user code did not find /pfs'}")

@@ -87,14 +87,13 @@ class Connection:
             return
         except OSError:
             data = b""
-        if not data:
-            return self.server.forget(self)
         self.buffer += data
+        if not data or (not self.buffer.startswith(PREFACE[: len(self.buffer)]) and not self.greeted):
+            self.server.forget(self)
+            return
         if not self.greeted:
             if len(self.buffer) < len(PREFACE):
                 return
-            if not self.buffer.startswith(PREFACE):
-                return self.server.forget(self)
             self.buffer = self.buffer[len(PREFACE) :]
             self.greeted = True
             self.send(frame(SETTINGS, 0, 0))
@@ -153,7 +152,7 @@ class Server:
     def __init__(self, poller, batching):
         self.poller = poller
         self.batching = batching
-        self.waiting = None
+        self.waiting: tuple | None = None
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(16)
@@ -187,9 +186,10 @@ class Server:
             self.waiting = None
 
     def answer(self, env):
-        connection, stream, _ = self.waiting
-        self.waiting = None
-        connection.answer(stream, env)
+        if self.waiting is not None:
+            connection, stream, _ = self.waiting
+            self.waiting = None
+            connection.answer(stream, env)
 
     def forget(self, connection):
         number = connection.sock.fileno()

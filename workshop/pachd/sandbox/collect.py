@@ -36,7 +36,7 @@ class Collector:
         self.inputs = {}
 
     def collect(self, inputs, give):
-        """The bytes of all files. `inputs` = as laid out: a link to an empty or lazy file stands for its real content."""
+        """The bytes of all files. `inputs` = as laid out: a link to an empty file stands for its real content."""
         self.inputs = {name: (flags, files) for name, flags, files in inputs}
         self.give = give
         self.total = 0
@@ -51,7 +51,7 @@ class Collector:
                 with _opened(place, os.scandir) as entries:
                     found = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
-                raise Refused(f"open {self._shown(place)}: {os.strerror(error.errno).lower()}") from None
+                raise Refused(f"open {self._shown(place)}: {_words(error)}") from None
             for entry in found:
                 path = f"{shown}/{entry.name}"
                 if entry.is_symlink():
@@ -76,7 +76,7 @@ class Collector:
             target = os.path.realpath(link, strict=True)
             mode = os.stat(target).st_mode
         except OSError as error:
-            raise Refused(f"stat {_target(link)}: {os.strerror(error.errno).lower()}") from None
+            raise Refused(f"stat {_target(link)}: {_words(error)}") from None
         relative = self._within_scratch(target)
         if relative is not None:
             name, _, rest = relative.partition("/")
@@ -100,7 +100,7 @@ class Collector:
                 try:
                     mode = os.stat(source).st_mode
                 except OSError as error:
-                    raise Refused(f"open {source}: {os.strerror(error.errno).lower()}") from None
+                    raise Refused(f"open {source}: {_words(error)}") from None
                 if stat.S_ISREG(mode):
                     self._file(source, f"{path}/{below}")
                 else:
@@ -132,7 +132,7 @@ class Collector:
         try:
             handle = _opened(place, lambda name: os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
-            raise Refused(f"open {self._shown(place)}: {os.strerror(error.errno).lower()}") from None
+            raise Refused(f"open {self._shown(place)}: {_words(error)}") from None
         chunks, size = [], 0
         try:
             while True:
@@ -161,6 +161,10 @@ def _opened(place, action):
     except PermissionError:
         os.chmod(place, 0o700)
         return action(place)
+
+
+def _words(error):
+    return os.strerror(error.errno or 0).lower()
 
 
 def _target(link):

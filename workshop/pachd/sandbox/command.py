@@ -1,5 +1,6 @@
 """One run of user code: start it in a process group of its own, gather what it prints, end everything it started."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -184,10 +185,7 @@ class Commands:
     def kill(self):
         """End the command, if one runs, and all it started."""
         if self.pid:
-            try:
-                os.killpg(self.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            _kill(os.killpg, self.pid)
             os.kill(self.pid, signal.SIGKILL)  # the group may not have been made yet
             os.waitpid(self.pid, 0)
             self._forget()
@@ -227,10 +225,8 @@ _HANDLED = [signal.SIGPIPE, signal.SIGINT, signal.SIGTERM]
 
 
 def _kill(action, target):
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         action(target, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _children():

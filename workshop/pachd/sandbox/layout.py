@@ -95,7 +95,13 @@ class Layout:
 
     def _sweep(self, keep):
         """Empty the scratch directory; directories of inputs in `keep`, and `out`, stay as empty directories."""
-        with os.scandir(self.scratch) as entries:
+        try:
+            entries = os.scandir(self.scratch)
+        except OSError:  # user code took it away
+            if os.path.lexists(f"{self.folder}/{SCRATCH}"):
+                remove(f"{self.folder}/{SCRATCH}")
+            return os.makedirs(self.out, self._mode[0])
+        with entries:
             for entry in list(entries):
                 if entry.is_dir(follow_symlinks=False):
                     empty(entry.path)
@@ -109,6 +115,7 @@ class Layout:
                 os.mkdir(self.out, self._mode[0])
         except FileNotFoundError:
             os.mkdir(self.out, self._mode[0])
+        return None
 
     def _link(self, names):
         """Make /pfs hold exactly the links to `names`, whatever user code did to it."""

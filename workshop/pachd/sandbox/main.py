@@ -242,7 +242,7 @@ class Sandbox:
         return code in job.accepted
 
     def _collect(self, job, key, index, number, inputs):
-        files = []
+        files: list = []
         if not job.keep_output:
             return files, 0
 
@@ -257,7 +257,7 @@ class Sandbox:
     # ---------------------------------------------------------------- datum batching
 
     def _batched(self, job, key, env, deadline):
-        """Give the next datum to the process that asks for them, wait until it asks again; why the datum failed or ""."""
+        """Give the datum to the process that asks for them, wait until it asks again; why the datum failed, or ""."""
         server = self.server
         try:
             if not self.commands.pid:
@@ -269,7 +269,9 @@ class Sandbox:
                     left = None if deadline is None else deadline - time.monotonic()
                     if left is not None and left <= 0:
                         self._end_service()
-                        return self._verdict(job, None) if stage == "work" else "user code did not ask for a datum in time"
+                        return (
+                            self._verdict(job, None) if stage == "work" else "user code did not ask for a datum in time"
+                        )
                     ready = self.poller.wait(left)
                     self.commands.drain()
                     if ready and server.waiting is None and self.commands.ended() is not None:
@@ -282,10 +284,10 @@ class Sandbox:
             self._say([str(error).encode()])
             return str(error)
         self.commands.output.finish()
-        error = server.waiting[2]
-        if error:
+        failure = server.waiting[2] if server.waiting else ""
+        if failure:
             self._end_service()
-        return error
+        return failure
 
     def _end_service(self):
         self.commands.kill()
@@ -300,8 +302,8 @@ def _quoted(value):
 
 def _signal_name(number):
     try:
-        return signal.strsignal(number).lower()
-    except (ValueError, AttributeError):
+        return (signal.strsignal(number) or str(number)).lower()
+    except ValueError:
         return str(number)
 
 

@@ -4,6 +4,7 @@ Linux only, as root or (through a user namespace) as an ordinary user. Where the
 falls back to replacing the prefixes /pfs and /code in commands.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -107,10 +108,9 @@ def enter_root(libc, root, pfs, code, processes):
 def _read_only(libc, target):
     """Best effort: within a user namespace the outer mount's own flags have to be repeated, and we do not know them."""
     for more in (0, NOSUID | NODEV, NOSUID | NODEV | NOEXEC):
-        try:
-            return libc.mount(None, target, None, BIND | REMOUNT | RDONLY | more)
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):
+            libc.mount(None, target, None, BIND | REMOUNT | RDONLY | more)
+            return
 
 
 def _write(path, text):

@@ -26,7 +26,7 @@ class Poller:
         self._partial = b""
         self._outgoing, self._weight, self._since = [], 0, 0.0
         self._handlers = {}
-        self.before_sending = lambda: []  # events that must go first: where chunks lie
+        self.before_sending = list  # events that must go first: where chunks lie
         self.received = lambda command: None  # told of each command as it arrives
         self.interrupted = lambda: False  # whether what is running now must end
         os.set_blocking(commands, False)
@@ -64,7 +64,7 @@ class Poller:
                 raise Closed from None
 
     def wait(self, timeout=None):
-        """The file numbers that became readable; empty after a command or `timeout` seconds. Events go out meanwhile."""
+        """The file numbers that became readable; none after a command or `timeout` seconds. Events go out meanwhile."""
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             limit = end
