@@ -107,6 +107,8 @@ def report(names: list[str], host: str, port: int, options: argparse.Namespace) 
         if options.verbose:
             print("\n".join(outcome.explain()), end="\n" if not outcome.whole else "")
     print("\n" + table(outcomes))
+    if not options.names and not options.address:
+        (HERE / "score.txt").write_text(table(outcomes) + "\n")
     return 0 if all(outcome.whole for outcome in outcomes) else 1
 
 
