@@ -167,7 +167,33 @@ CREATE TABLE IF NOT EXISTS defaults (
     created     INTEGER NOT NULL
 );
 
--- ============================================================ logs (pps/)
+-- ============================================================ running jobs (pps/datums.py, scheduler/)
+CREATE TABLE IF NOT EXISTS job_plan (       -- what a job's datums were worked out from: equal plans, equal datums
+    job     INTEGER PRIMARY KEY REFERENCES job ON DELETE CASCADE,
+    plan    TEXT NOT NULL                   -- JSON: input, salt, roots of the input commits
+);
+
+CREATE TABLE IF NOT EXISTS datum_done (     -- datums of a running job that are over, until the job is
+    job     INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    id      BLOB NOT NULL,
+    record  BLOB NOT NULL,                  -- as in the map job.datums
+    PRIMARY KEY (job, id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS worker (         -- what workers are at; a datum shows here once it has run for a moment
+    project     TEXT NOT NULL,
+    pipeline    TEXT NOT NULL,
+    number      INTEGER NOT NULL,
+    name        TEXT NOT NULL,
+    job         TEXT NOT NULL,
+    datum       BLOB NOT NULL,
+    started     INTEGER NOT NULL,
+    data        TEXT NOT NULL,              -- JSON: [[path, hex hash], ...]
+    restart     INTEGER NOT NULL DEFAULT 0, -- set by who wants the datum to be run again
+    PRIMARY KEY (project, pipeline, number)
+) WITHOUT ROWID;
+
+-- ============================================================ logs (pps/logs.py)
 CREATE TABLE IF NOT EXISTS log (
     id          INTEGER PRIMARY KEY,
     project     TEXT NOT NULL,
@@ -178,6 +204,7 @@ CREATE TABLE IF NOT EXISTS log (
     user        INTEGER NOT NULL DEFAULT 0,
     master      INTEGER NOT NULL DEFAULT 0,
     time        INTEGER NOT NULL,
-    message     TEXT NOT NULL
+    message     TEXT NOT NULL,
+    data        TEXT NOT NULL DEFAULT ''    -- JSON: [[path, hex hash], ...] of the datum's files
 );
 CREATE INDEX IF NOT EXISTS log_of_pipeline ON log (project, pipeline, job);
