@@ -1,4 +1,4 @@
-"""Which commit a request means: ids, branches, ancestors (`b^2`, `id~`), the n-th of a branch (`b.1`), implicit aliases."""
+"""Which commit a request means: ids, branches, ancestors (`b^2`, `id~`), the n-th of a branch (`b.1`), aliases."""
 
 from __future__ import annotations
 
@@ -46,27 +46,27 @@ def _pick(db: sqlite3.Connection, handle: CommitHandle, text: str) -> Commit:
         raise errors.PachydermError(
             f"pick commit tx: calculate offset {handle}: count offset and clean: invalid ancestry format"
         )
-    back = int(match["back"] or len(match["carets"] or ""))
+    steps = int(match["back"] or len(match["carets"] or ""))
     if match["nth"] is not None:
         if _ID.fullmatch(base):
             raise errors.PachydermError(
                 f"pick commit tx: unmarshal branch picker {handle}: "
                 "invalid branch picker: name refers to a commit, not a branch"
             )
-        nth = int(match["nth"]) - back
-        if nth < 1:
+        number = int(match["nth"]) - steps
+        if number < 1:
             raise errors.PachydermError(
                 f"pick commit tx: calculate offset {handle}: there should be less ancestors than descendants"
             )
-        return _nth(db, _head(db, handle, base), nth)
+        return nth(db, _head(db, handle, base), number)
     start = _by_id(db, handle, base.lower()) if _ID.fullmatch(base) else _head(db, handle, base)
-    return _back(db, start, back) if back else start
+    return back(db, start, steps)
 
 
 def _by_id(db: sqlite3.Connection, handle: CommitHandle, id: str) -> Commit:
     found = rows.find_commit(db, CommitName(handle.repo, id))
     if found is None:
-        _repo_exists(db, handle.repo)
+        repo_exists(db, handle.repo)
         raise errors.NotFound(f"commit {handle} not found")
     return found
 
@@ -74,18 +74,20 @@ def _by_id(db: sqlite3.Connection, handle: CommitHandle, id: str) -> Commit:
 def _head(db: sqlite3.Connection, handle: CommitHandle, branch: str) -> Commit:
     found = rows.find_branch(db, BranchName(handle.repo, branch))
     if found is None:
-        _repo_exists(db, handle.repo)
+        repo_exists(db, handle.repo)
         raise errors.NotFound(f'branch "{branch}" not found in repo {handle.repo}')
     return rows.commit_by_row(db, found.head)
 
 
-def _repo_exists(db: sqlite3.Connection, name: RepoName) -> None:
+def repo_exists(db: sqlite3.Connection, name: RepoName) -> None:
     if rows.find_project(db, name.project) is None:
         raise errors.NotFound(f'project "{name.project}" not found')
     rows.repo(db, name)
 
 
-def _back(db: sqlite3.Connection, start: Commit, count: int) -> Commit:
+def back(db: sqlite3.Connection, start: Commit, count: int) -> Commit:
+    if not count:
+        return start
     query = UP + "SELECT id, depth FROM up ORDER BY depth DESC LIMIT 1"
     limit = min(count, 1 << 40)
     found = db.execute(
@@ -101,14 +103,14 @@ def _back(db: sqlite3.Connection, start: Commit, count: int) -> Commit:
     return rows.commit_by_row(db, found["id"])
 
 
-def _nth(db: sqlite3.Connection, head: Commit, nth: int) -> Commit:
+def nth(db: sqlite3.Connection, head: Commit, number: int) -> Commit:
     """The n-th commit of the line that ends at `head`, counted from 1; the head when the line is shorter."""
-    line = db.execute(UP + "SELECT id FROM up ORDER BY depth DESC LIMIT 1 OFFSET :skip", _skip(head, nth)).fetchone()
+    line = db.execute(UP + "SELECT id FROM up ORDER BY depth DESC LIMIT 1 OFFSET :skip", _skip(head, number)).fetchone()
     return rows.commit_by_row(db, line["id"]) if line else head
 
 
-def _skip(head: Commit, nth: int) -> dict[str, int]:
-    return {"start": head.row, "skip": min(nth - 1, 1 << 40)}
+def _skip(head: Commit, number: int) -> dict[str, int]:
+    return {"start": head.row, "skip": min(number - 1, 1 << 40)}
 
 
 def _alias(db: sqlite3.Connection, repo: RepoName, id: str) -> Commit | None:

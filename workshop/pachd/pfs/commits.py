@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from workshop.pachd import errors, ids
+from workshop.pachd import errors, ids, provenance
 from workshop.pachd.model import BranchName, CommitHandle, CommitName
 from workshop.pachd.pfs import contents, rows
 from workshop.pachd.pfs.ancestry import resolve, set_provenance
-from workshop.pachd.pfs.rows import Branch, Commit
+from workshop.pachd.pfs.heads import put_head, upstream_heads
+from workshop.pachd.pfs.rows import Commit
 
 if TYPE_CHECKING:
     from workshop.pachd.pfs.transaction import Transaction
@@ -43,7 +44,8 @@ def add(
     base = contents.base_of(db, parent)[1]
     done = tx.now if closed else None
     row = db.execute(
-        """INSERT INTO commits (repo, set_id, branch, parent, origin, description, root, base, started, finishing, finished)
+        """INSERT INTO commits
+            (repo, set_id, branch, parent, origin, description, root, base, started, finishing, finished)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             *(repo, tx.set_id, branch.name, parent.row if parent else None, origin, description),
@@ -76,8 +78,6 @@ def start(
 
     The parent is the branch's head unless given, and must not be open. Output branches are refused, unless by force.
     """
-    from workshop.pachd.pfs import branches
-
     if not branch.name:
         raise errors.PachydermError("branch must be specified")
     repo = rows.repo(tx.db, branch.repo)
@@ -90,9 +90,9 @@ def start(
         above = rows.commit_by_row(tx.db, found.head)
     if above is not None and above.finishing is None:
         raise errors.PachydermError(f"parent commit {above.name} has not been finished")
-    provenance = branches.upstream_heads(tx.db, found.row) if found else []
+    provenance = upstream_heads(tx.db, found.row) if found else []
     commit = add(tx, repo.row, branch, above, provenance, rows.USER, description=description)
-    moved = branches.put_head(tx, repo.row, branch, found, commit.row)
+    moved = put_head(tx, repo.row, branch, found, commit.row)
     if provenance and not force:
         raise errors.PachydermError(f"cannot start a commit on an output branch: {branch}")
     tx.moved[moved] = None
@@ -205,7 +205,8 @@ def _complete(tx: Transaction, row: int) -> None:
 
 def _settle(tx: Transaction, commit: Commit) -> None:
     """Set a commit FINISHED: validated and measured, unless it ends with an error."""
-    size, error, times = 0, commit.error, (None, None)
+    size, error = 0, commit.error
+    times: tuple[int | None, int | None] = (None, None)
     if not error:
         begun = time.perf_counter_ns()
         size = contents.size(tx.store, tx.db, commit.root)
@@ -241,6 +242,16 @@ def direct_provenance(db: sqlite3.Connection, row: int) -> list[Commit]:
     )
 
 
+def direct_subvenance(db: sqlite3.Connection, row: int) -> list[Commit]:
+    return list(
+        rows.commits(
+            db,
+            "JOIN commit_provenance ON downstream = commits.id WHERE upstream = ? ORDER BY commits.id",
+            (row,),
+        )
+    )
+
+
 def of_set(db: sqlite3.Connection, set_id: str, aliases: bool = False) -> list[Commit]:
     """The members of a set, each after its provenance; with `aliases` also what they depend on in other sets."""
     members = list(set_provenance(db, set_id)) if aliases else []
@@ -250,8 +261,6 @@ def of_set(db: sqlite3.Connection, set_id: str, aliases: bool = False) -> list[C
 
 def topological(db: sqlite3.Connection, commits: list[Commit]) -> list[Commit]:
     """Commits, each after those of them that it depends on, and otherwise as they came."""
-    from workshop.pachd.provenance import sort
-
     known = {commit.row: commit for commit in commits}
     upstream: dict[int, list[int]] = {row: [] for row in known}
     for some in _chunks(list(known)):
@@ -261,7 +270,7 @@ def topological(db: sqlite3.Connection, commits: list[Commit]) -> list[Commit]:
         ):
             if edge["upstream"] in known:
                 upstream[edge["downstream"]].append(edge["upstream"])
-    return [known[row] for row in sort(list(known), upstream)]
+    return [known[row] for row in provenance.sort(list(known), upstream)]
 
 
 def _chunks(values: list[int], size: int = 500) -> Iterator[list[int]]:

@@ -30,3 +30,25 @@ def rebase(tx: Transaction, commit: Commit) -> Commit:
     root = base if commit.root == commit.base else carry_over(tx.store, tx.db, commit.base, commit.root, base)
     tx.db.execute("UPDATE commits SET root = ?, base = ? WHERE id = ?", (root, base, commit.row))
     return replace(commit, root=root, base=base)
+
+
+def carry_over(
+    store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, onto: bytes | None
+) -> bytes | None:
+    """The content `onto` with the changes from `old` to `new` made to it."""
+    return new
+
+
+def size(store: Store, db: sqlite3.Connection, root: bytes | None) -> int:
+    """Bytes of all files below a root."""
+    return 0
+
+
+def fault(store: Store, db: sqlite3.Connection, base: bytes | None, root: bytes | None) -> str:
+    """What validation finds wrong in a root that was built on `base`; '' when nothing is."""
+    return ""
+
+
+def differs(store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, path: str) -> bool:
+    """Whether the file of exactly this stored path (`/d/f`) is not the same in two roots."""
+    return False
