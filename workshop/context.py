@@ -121,7 +121,7 @@ def version(target: Target) -> str:
 
     try:
         answer = client(target).get_remote_version()
-    except grpc.RpcError as error:
+    except (ConnectionError, grpc.RpcError):  # python_pachyderm makes the one of the other, if it can tell why
         cure = "start it: workshop up" if target.embedded else f"it was looked for because of {target.source}"
-        raise NoPachd(f"pachd does not answer on {target.address} ({error.code().name.lower()})", cure) from None
+        raise NoPachd(f"pachd does not answer on {target.address}", cure) from None
     return f"{answer.major}.{answer.minor}.{answer.micro}{answer.additional}"
