@@ -94,10 +94,10 @@ def test_a_context_of_pachctls_config_file_gives_address_token_and_certificates(
     assert (target.address, target.tls, target.token, target.certificates) == ("a.example:650", True, "secret", b"CAS")
     assert not target.embedded
     assert resolve().address == "other:1"
-    with pytest.raises(WrongUsage, match="there is no such context in .*\n  it has: one, empty"):
+    with pytest.raises(WrongUsage, match=r"there is no such context in .*\n  it has: one, empty"):
         resolve("two")
     with pytest.raises(WrongUsage, match="has no pachd_address"):
         resolve("empty")
     config.write_text("{}")
-    with pytest.raises(WrongUsage, match="is not a pachctl 2.x config file"):
+    with pytest.raises(WrongUsage, match="is not a pachctl 2"):
         resolve("one")

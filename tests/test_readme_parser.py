@@ -102,7 +102,10 @@ def test_numbers_vary_only_where_the_readme_says_so():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("# Workshop: A\n## 1. B\n```console\nNAME\n```", "line 4: a console block begins with a `$ ` line, not 'NAME'"),
+        (
+            "# Workshop: A\n## 1. B\n```console\nNAME\n```",
+            "line 4: a console block begins with a `$ ` line, not 'NAME'",
+        ),
         ("# Workshop: A\n## 1. B\n```console\n```", "line 3: a console block without a `$ ` line"),
         ("# Workshop: A\n## 1. B\n```console\n$ ls", "line 3: the block that begins here does not end"),
         ("# Workshop: A\n## 1. B\n## 3. C", "line 3: step 3 follows step 1 of A"),

@@ -59,7 +59,9 @@ def parse_address(text: str, source: str) -> Target:
     except ValueError:
         port = 0
     if parts.scheme not in {"grpc", "grpcs", "http", "https"} or not parts.hostname or not port:
-        raise WrongUsage(f"{source}: {text!r} is not an address", "write host:port, grpc://host:port or grpcs://host:port")
+        raise WrongUsage(
+            f"{source}: {text!r} is not an address", "write host:port, grpc://host:port or grpcs://host:port"
+        )
     return Target(parts.hostname, port, source, tls=parts.scheme in {"grpcs", "https"})
 
 
@@ -73,14 +75,21 @@ def from_config(name: str) -> Target:
     try:
         contexts = json.loads(path.read_text(encoding="utf-8"))["v2"]["contexts"]
     except OSError as error:
-        raise WrongUsage(f"--context {name}: {path} cannot be read: {error.strerror}", "pachctl writes it: pachctl connect ADDRESS") from None
+        raise WrongUsage(
+            f"--context {name}: {path} cannot be read: {error.strerror}", "pachctl writes it: pachctl connect ADDRESS"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise WrongUsage(f"--context {name}: {path} is not a pachctl 2.x config file") from None
     if name not in contexts:
-        raise WrongUsage(f"--context {name}: there is no such context in {path}", f"it has: {', '.join(contexts) or 'none'}")
+        raise WrongUsage(
+            f"--context {name}: there is no such context in {path}", f"it has: {', '.join(contexts) or 'none'}"
+        )
     context = contexts[name]
     if not context.get("pachd_address"):
-        raise WrongUsage(f"--context {name}: the context has no pachd_address", f"pachctl config update context {name} --pachd-address=ADDRESS")
+        raise WrongUsage(
+            f"--context {name}: the context has no pachd_address",
+            f"pachctl config update context {name} --pachd-address=ADDRESS",
+        )
     target = parse_address(context["pachd_address"], f"context {name}")
     certificates = base64.b64decode(context["server_cas"]) if context.get("server_cas") else None
     token = context.get("session_token") or None
@@ -125,3 +134,16 @@ def version(target: Target) -> str:
         cure = "start it: workshop up" if target.embedded else f"it was looked for because of {target.source}"
         raise NoPachd(f"pachd does not answer on {target.address}", cure) from None
     return f"{answer.major}.{answer.minor}.{answer.micro}{answer.additional}"
+
+
+def named_address() -> str | None:
+    """The address that the environment names in the embedded pachd's stead."""
+    return os.environ.get("PACHD_ADDRESS") or None
+
+
+def environment(target: Target, context: str | None) -> dict[str, str]:
+    """What makes pachctl, ours or the real one, talk to the same pachd."""
+    if context:
+        return {"PACH_CONTEXT": context}
+    scheme = "grpcs" if target.tls else "grpc"
+    return {"PACHD_ADDRESS": f"{scheme}://{target.address}"}

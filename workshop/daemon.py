@@ -20,7 +20,7 @@ STOP_SECONDS = 15.0
 
 
 def pid_of(folder: Path) -> int | None:
-    """The process id of this state folder's daemon if it is alive, and is a pachd and not a later process of that id."""
+    """The process id of this state folder's daemon if it is alive, and is a pachd, not a later process of that id."""
     try:
         pid = int((folder / "pid").read_text())
         os.kill(pid, 0)
