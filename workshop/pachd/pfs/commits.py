@@ -177,7 +177,7 @@ def finish(
         "UPDATE commits SET finishing = ?, error = ?, description = ? WHERE id = ?",
         (tx.now, error, description or commit.description, commit.row),
     )
-    _complete(tx, commit.row)
+    complete(tx, commit.row)
 
 
 def _is_transform(db: sqlite3.Connection, commit: Commit) -> bool:
@@ -187,7 +187,7 @@ def _is_transform(db: sqlite3.Connection, commit: Commit) -> bool:
     return db.execute(query, (repo.project, repo.name, commit.row)).fetchone() is not None
 
 
-def _complete(tx: Transaction, row: int) -> None:
+def complete(tx: Transaction, row: int) -> None:
     """Finish the FINISHING commits of a line from `row` on, as far as what they build on is finished."""
     pending = [row]
     while pending:

@@ -209,13 +209,13 @@ class Commits:
 
     @raw_answer
     def WalkCommitProvenance(self, request: Any, call: Call) -> list[bytes]:
-        return list(self._walk(request, "provenance"))
+        return list(self._walk_commits(request, "provenance"))
 
     @raw_answer
     def WalkCommitSubvenance(self, request: Any, call: Call) -> list[bytes]:
-        return list(self._walk(request, "subvenance"))
+        return list(self._walk_commits(request, "subvenance"))
 
-    def _walk(self, request: Any, direction: str) -> Iterator[bytes]:
+    def _walk_commits(self, request: Any, direction: str) -> Iterator[bytes]:
         with self.pfs.store.database.read() as db:
             for start in [picked_commit(db, picker) for picker in request.start]:
                 for commit in squash.walk(db, start.row, direction, request.max_commits, request.max_depth):
