@@ -37,7 +37,8 @@ class Commits:
     def StartCommit(self, request: Any, tx: Transaction) -> Any:
         parent = optional_commit(request, "parent")
         if not request.HasField("branch") or not request.branch.name:
-            raise errors.PachydermError("branch must be specified")
+            text = "branch must be specified"
+            raise errors.PachydermError(text, f"start commit in transaction: {text}")
         return commit_message(commits.start(tx, branch_name(request.branch), parent, request.description))
 
     @transactional("finish_commit")
@@ -46,7 +47,10 @@ class Commits:
             handle = required_commit(request)
         except errors.PachydermError as error:
             raise error.wrapped("check new file commit: ") from None
-        commit = commits.resolve(tx.db, handle)
+        try:
+            commit = commits.resolve(tx.db, handle)
+        except errors.PachydermError as error:
+            raise error.within("finish commit in transaction: ") from None
         commits.finish(tx, commit, request.error, request.description, request.force)
         return google.Empty()
 
