@@ -86,6 +86,15 @@ class Sandbox:
         self._pack_asked = False
         return PackWriter(f"{packs}/{number:08d}.pack", number)
 
+    def _roll(self, number):
+        """Go on with another writer."""
+        self.packs.push()
+        rows = self.packs.rows()
+        if rows:
+            self.poller.emit(("rows", rows))
+        self.packs.close()
+        self.packs = self._writer(self._packs_folder, number)
+
     def add(self, data):
         """Store a chunk (Collector's view of the pack); its hash."""
         return self.packs.add(data)
@@ -109,7 +118,8 @@ class Sandbox:
                 self.queue += [(key, datum) for datum in rest[0]]
         elif kind == "job":
             self.jobs[key] = Job(rest[0])
-            self.packs.forget()  # what earlier jobs wrote may have been collected as garbage meanwhile
+            # A writer remembers what it wrote, but what earlier jobs wrote may be gone: an open one starts anew.
+            self._roll(self.packs.number)
         elif kind == "stop":
             self.jobs.pop(key, None)
             self.queue = [item for item in self.queue if item[0] != key]
@@ -122,12 +132,7 @@ class Sandbox:
         elif kind == "restart":
             self.restarting = self.current == (key, rest[0])
         elif kind == "pack":
-            self.packs.push()
-            rows = self.packs.rows()
-            if rows:
-                self.poller.emit(("rows", rows))
-            self.packs.close()
-            self.packs = self._writer(self._packs_folder, key)
+            self._roll(key)
 
     def serve(self):
         """Work until the daemon goes away."""

@@ -338,7 +338,6 @@ class JobRun:
             return None
         with self.scheduler.pfs.transaction() as tx:
             self._write_lines(tx)
-            self.scheduler.show_workers(tx.db, self)
             if progress:
                 self._record_chunks(tx)
                 fresh = [(identity, records.encode(self.results[identity])) for identity in self.fresh]

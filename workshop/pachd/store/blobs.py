@@ -80,10 +80,6 @@ class PackWriter:
             self.push()
         return name
 
-    def forget(self) -> None:
-        """Write again, from now on, what this writer has written before."""
-        self._mine.clear()
-
     def rows(self) -> list[Row]:
         """The chunks added since the last call, for `chunk`; record them after `flush`."""
         rows, self._rows = self._rows, []

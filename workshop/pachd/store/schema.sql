@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS repo (
 );
 
 CREATE TABLE IF NOT EXISTS commits (
-    id          INTEGER PRIMARY KEY,        -- grows with time: the order of creation
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows with time: the order of creation
     repo        INTEGER NOT NULL REFERENCES repo ON DELETE CASCADE,
     set_id      TEXT NOT NULL,              -- the commit set's id, and so the commit's
     branch      TEXT NOT NULL,              -- the branch it was made on
@@ -50,6 +50,8 @@ CREATE TABLE IF NOT EXISTS commits (
     error       TEXT NOT NULL DEFAULT '',
     metadata    TEXT NOT NULL DEFAULT '{}',
     root        BLOB,                       -- what is in it; NULL = empty
+    base        BLOB,                       -- what it was built on: its parent's root, or that of the nearest ancestor without an error
+    written     INTEGER NOT NULL DEFAULT 0, -- bytes sent for it while it was open
     size        INTEGER NOT NULL DEFAULT 0, -- bytes, as shown once finished
     started     INTEGER NOT NULL,
     finishing   INTEGER,
@@ -81,6 +83,7 @@ CREATE TABLE IF NOT EXISTS branch (
     UNIQUE (repo, name)
 );
 CREATE INDEX IF NOT EXISTS branch_by_head ON branch (head);
+CREATE INDEX IF NOT EXISTS branches_triggered ON branch (repo) WHERE trigger IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS branch_provenance (  -- direct provenance
     downstream  INTEGER NOT NULL REFERENCES branch ON DELETE CASCADE,
@@ -178,19 +181,6 @@ CREATE TABLE IF NOT EXISTS datum_done (     -- datums of a running job that are 
     id      BLOB NOT NULL,
     record  BLOB NOT NULL,                  -- as in the map job.datums
     PRIMARY KEY (job, id)
-) WITHOUT ROWID;
-
-CREATE TABLE IF NOT EXISTS worker (         -- what workers are at; a datum shows here once it has run for a moment
-    project     TEXT NOT NULL,
-    pipeline    TEXT NOT NULL,
-    number      INTEGER NOT NULL,
-    name        TEXT NOT NULL,
-    job         TEXT NOT NULL,
-    datum       BLOB NOT NULL,
-    started     INTEGER NOT NULL,
-    data        TEXT NOT NULL,              -- JSON: [[path, hex hash], ...]
-    restart     INTEGER NOT NULL DEFAULT 0, -- set by who wants the datum to be run again
-    PRIMARY KEY (project, pipeline, number)
 ) WITHOUT ROWID;
 
 -- ============================================================ logs (pps/logs.py)
