@@ -109,6 +109,7 @@ class Sandbox:
                 self.queue += [(key, datum) for datum in rest[0]]
         elif kind == "job":
             self.jobs[key] = Job(rest[0])
+            self.packs.forget()  # what earlier jobs wrote may have been collected as garbage meanwhile
         elif kind == "stop":
             self.jobs.pop(key, None)
             self.queue = [item for item in self.queue if item[0] != key]
