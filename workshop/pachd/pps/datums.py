@@ -5,6 +5,7 @@ A job in which nothing changed has the very root of its base; one changed datum 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -93,8 +94,10 @@ def encode(record: Record) -> bytes:
             record.index,
             (stats.download_time, stats.process_time, stats.upload_time, stats.download_bytes, stats.upload_bytes),
             [
-                (i.name, i.project, i.repo, i.type, i.branch, i.commit, i.path, i.hash, i.size)
-                + (i.tag, i.join_key, i.group_key, i.flags)
+                (
+                    *(i.name, i.project, i.repo, i.type, i.branch, i.commit, i.path, i.hash, i.size),
+                    *(i.tag, i.join_key, i.group_key, i.flags),
+                )
                 for i in record.inputs
             ],
             record.outputs,
@@ -154,6 +157,35 @@ def update(maps: Maps, root: bytes | None, come: dict[bytes, bytes], gone: Itera
     edits: dict[bytes, bytes | None] = dict.fromkeys(gone)
     edits.update(come)
     return maps.update(root, edits) if edits else root
+
+
+# ------------------------------------------------------------------ a job's own rows
+
+
+def plan_of(db: sqlite3.Connection, job: int) -> str:
+    """What a finished job's datums were worked out from; "" when that is not known."""
+    row = db.execute("SELECT plan FROM job_plan WHERE job = ?", (job,)).fetchone()
+    return row["plan"] if row is not None else ""
+
+
+def set_plan(db: sqlite3.Connection, job: int, plan: str) -> None:
+    db.execute("INSERT OR REPLACE INTO job_plan (job, plan) VALUES (?, ?)", (job, plan))
+
+
+def keep_done(db: sqlite3.Connection, job: int, done: Iterable[tuple[bytes, bytes]]) -> None:
+    """Note datums of a running job that are over, so that a restart of the daemon does not run them again."""
+    db.executemany(
+        "INSERT OR REPLACE INTO datum_done (job, id, record) VALUES (?, ?, ?)", ((job, i, data) for i, data in done)
+    )
+
+
+def done(db: sqlite3.Connection, job: int) -> dict[bytes, bytes]:
+    """The encoded records that `keep_done` noted."""
+    return {row["id"]: row["record"] for row in db.execute("SELECT id, record FROM datum_done WHERE job = ?", (job,))}
+
+
+def forget_done(db: sqlite3.Connection, job: int) -> None:
+    db.execute("DELETE FROM datum_done WHERE job = ?", (job,))
 
 
 # ------------------------------------------------------------------ the meta file
