@@ -83,6 +83,7 @@ CREATE TABLE IF NOT EXISTS branch (
     UNIQUE (repo, name)
 );
 CREATE INDEX IF NOT EXISTS branch_by_head ON branch (head);
+CREATE INDEX IF NOT EXISTS branches_triggered ON branch (repo) WHERE trigger IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS branch_provenance (  -- direct provenance
     downstream  INTEGER NOT NULL REFERENCES branch ON DELETE CASCADE,
