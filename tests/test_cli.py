@@ -33,7 +33,7 @@ def test_every_command_has_help_with_an_example(name):
     command = main.commands[name]
     assert command.help and f"workshop {name}" in command.help
     first = command.help.splitlines()[0]
-    assert first.endswith(".") or first.endswith(").")
+    assert first.endswith((".", ")."))
     assert len(first.split()) <= 14
 
 

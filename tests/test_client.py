@@ -1,4 +1,4 @@
-"""The whole Iris workshop through an unmodified python_pachyderm.Client, with the daemon killed in the middle of step 7."""
+"""The Iris workshop through an unmodified python_pachyderm.Client, with the daemon killed in the middle of step 7."""
 
 import json
 import os
