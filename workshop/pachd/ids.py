@@ -1,4 +1,7 @@
-"""Ids and times. A commit, its commit set, its job and its transaction share one id: a UUID version 4 without dashes."""
+"""Ids and times.
+
+A commit, its commit set, its job and its transaction share one id: a UUID version 4 without dashes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Pachyderm 2.12's protocol has beyond python-pachyderm 7.6.0's generated code, as a table of names and field numbers.
+"""What Pachyderm 2.12's protocol has beyond python-pachyderm 7.6.0's generated code: names and field numbers.
 
 One line each:  message NAME: field number type (oneof), ...   a new message
                 extend NAME: - removed, field number type, ...  a message that changed

@@ -1,6 +1,7 @@
 """The messages and services of Pachyderm 2.12, built at start-up in a descriptor pool of their own.
 
-python-pachyderm 7.6.0's generated code is an older snapshot of the protocol, so its descriptors are copied here and brought up to 2.12
+python-pachyderm 7.6.0's generated code is an older snapshot of the protocol, so its descriptors are copied here and
+brought up to 2.12
 with the table in `differences`. Its own classes are left alone: the wire format is what the two have in common.
 
     from workshop.pachd.wire.schema import pfs_v2
@@ -111,7 +112,9 @@ class _Builder:
 
     def _declare(self, name: str) -> None:
         container = self._container(name)
-        nested = container.nested_type if isinstance(container, descriptor_pb2.DescriptorProto) else container.message_type
+        nested = (
+            container.nested_type if isinstance(container, descriptor_pb2.DescriptorProto) else container.message_type
+        )
         self.messages[name] = nested.add(name=name.rsplit(".", 1)[1])
 
     def _apply(self, line: str) -> None:
@@ -160,7 +163,9 @@ class _Builder:
             entry = message.nested_type.add(name=f"{name.title().replace('_', '')}Entry")
             entry.options.map_entry = True
             for number_, part in ((1, "key"), (2, "value")):
-                entry.field.add(name=part, number=number_, type=Field.TYPE_STRING, label=Field.LABEL_OPTIONAL, json_name=part)
+                entry.field.add(
+                    name=part, number=number_, type=Field.TYPE_STRING, label=Field.LABEL_OPTIONAL, json_name=part
+                )
             field.type, field.type_name = Field.TYPE_MESSAGE, f".{owner}.{entry.name}"
         elif "." in kind:
             field.type, field.type_name = (Field.TYPE_ENUM if enum else Field.TYPE_MESSAGE), f".{kind}"
