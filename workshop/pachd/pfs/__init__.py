@@ -29,7 +29,7 @@ class Pfs:
 
     @contextmanager
     def transaction(self, set_id: str | None = None, dry_run: bool = False) -> Iterator[Transaction]:
-        """A write transaction; at its end propagation and the hooks run, then all is committed (or undone, on trial)."""
+        """A write transaction: at its end the hooks run, then all is committed (or undone, on trial)."""
         with self.store.database.write(keep=not dry_run) as db:
             tx = Transaction(db, set_id or ids.new_id())
             yield tx

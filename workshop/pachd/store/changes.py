@@ -36,7 +36,10 @@ class Changes:
     def wait_for(
         self, check: Callable[[], T | None], cancelled: Callable[[], bool] = lambda: False, timeout: float | None = None
     ) -> T | None:
-        """The first answer of `check` that is not None, asked again after each committed write; None when cancelled or after `timeout` s of silence."""
+        """The first answer of `check` that is not None, asked again after each committed write.
+
+        None when cancelled, or after `timeout` seconds without a write.
+        """
         while not cancelled():
             seen = self._count
             answer = check()

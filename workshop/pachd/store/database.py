@@ -59,7 +59,7 @@ class Database:
 
     @contextmanager
     def write(self, keep: bool = True) -> Iterator[sqlite3.Connection]:
-        """One transaction: committed at the end of the block, undone when it raises (or when `keep` is false: a dry run)."""
+        """One transaction: committed at the end of the block, undone when it raises or `keep` is false (a dry run)."""
         with self._turn:
             connection = self._writer
             connection.execute("BEGIN IMMEDIATE")
