@@ -65,7 +65,12 @@ _ENUMS = {
     "TaintEffect": ("ALL_EFFECTS", "NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"),
 }
 _ONEOFS = {("Egress", "objectStorage"): "target", ("Egress", "sqlDatabase"): "target"}
-_RANGES = {"int32": (-(2**31), 2**31), "int64": (-(2**63), 2**63), "uint64": (0, 2**64), "Int64Value": (-(2**63), 2**63)}
+_RANGES = {
+    "int32": (-(2**31), 2**31),
+    "int64": (-(2**63), 2**63),
+    "uint64": (0, 2**64),
+    "Int64Value": (-(2**63), 2**63),
+}
 _LARGEST_FLOAT = 3.4028234663852886e38
 
 
@@ -150,7 +155,9 @@ def canonical(value: Any, message: str, path: str = "") -> Document:
             raise JsonFault(f"proto: {_place(path)}duplicate field {json.dumps(key)}")
         oneof = _ONEOFS.get((message, name))
         if oneof and item is not None and any(_ONEOFS.get((message, other)) == oneof for other in found):
-            raise JsonFault(f"proto: {_place(path)}error parsing {json.dumps(key)}, oneof {message}.{oneof} is already set")
+            raise JsonFault(
+                f"proto: {_place(path)}error parsing {json.dumps(key)}, oneof {message}.{oneof} is already set"
+            )
         found[name] = None if item is None else _value(item, kind, f"{path}.{name}".lstrip("."))
     kinds = {name: kind for name, kind in FIELDS[message].values()}
     return {name: item for name, item in found.items() if not _is_zero(item, kinds[name])}
@@ -217,13 +224,19 @@ def _enum(item: Any, kind: str, path: str) -> str | int:
 def _integer(item: Any, kind: str, path: str) -> str | int:
     low, high = _RANGES[kind]
     try:
-        if isinstance(item, bool) or not isinstance(item, (int, str, Decimal)) or (isinstance(item, str) and not _NUMBER.fullmatch(item)):
+        if (
+            isinstance(item, bool)
+            or not isinstance(item, (int, str, Decimal))
+            or (isinstance(item, str) and not _NUMBER.fullmatch(item))
+        ):
             raise ValueError
         number = Decimal(item)
         if number != number.to_integral_value() or not low <= number < high:
             raise ValueError
     except (ValueError, InvalidOperation, OverflowError):
-        raise JsonFault(f"proto: {_place(path)}invalid value for {kind.removesuffix('Value').lower()} field: {_shown(item)}") from None
+        raise JsonFault(
+            f"proto: {_place(path)}invalid value for {kind.removesuffix('Value').lower()} field: {_shown(item)}"
+        ) from None
     return int(number) if kind == "int32" else str(int(number))
 
 
@@ -234,7 +247,9 @@ _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 def _float(item: Any, path: str) -> int | float | str:
     if isinstance(item, str) and item in _WORDS:
         return item
-    if isinstance(item, bool) or not (isinstance(item, (int, Decimal)) or (isinstance(item, str) and _NUMBER.fullmatch(item))):
+    if isinstance(item, bool) or not (
+        isinstance(item, (int, Decimal)) or (isinstance(item, str) and _NUMBER.fullmatch(item))
+    ):
         raise JsonFault(f"proto: {_place(path)}invalid value for float field: {_shown(item)}")
     if abs(Decimal(item)) > Decimal(_LARGEST_FLOAT):
         raise JsonFault(f"proto: {_place(path)}invalid value for float field: {_shown(item)}")
@@ -250,7 +265,9 @@ def duration(text: str, path: str = "") -> int:
     match = _DURATION.fullmatch(text)
     seconds = int(match[2] or 0) if match else _LONGEST + 1
     if match is None or seconds > _LONGEST:
-        raise JsonFault(f"proto: {_place(path)}invalid google.protobuf.Duration value {json.dumps(text)} (write seconds, such as \"90s\")")
+        raise JsonFault(
+            f'proto: {_place(path)}invalid google.protobuf.Duration value {json.dumps(text)} (write seconds, such as "90s")'
+        )
     nanoseconds = seconds * 10**9 + int((match[3] or "").ljust(9, "0"))
     return -nanoseconds if match[1] == "-" else nanoseconds
 

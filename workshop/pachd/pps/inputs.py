@@ -152,7 +152,11 @@ def branches(document: Document | None, project: str) -> list[tuple[BranchName, 
     """The branches that a pipeline with this input stands on, in order, each with whether new commits there make no job (`never`)."""
     found = []
     for kind, leaf in leaves(document):
-        repo = RepoName(leaf.get("project") or project, leaf.get("repo", ""), (leaf.get("repoType") or USER) if kind == "pfs" else USER)
+        repo = RepoName(
+            leaf.get("project") or project,
+            leaf.get("repo", ""),
+            (leaf.get("repoType") or USER) if kind == "pfs" else USER,
+        )
         never = bool(leaf.get("propagationSpec", {}).get("never")) if kind == "pfs" else False
         found.append((BranchName(repo, leaf.get("branch", "master") if kind == "pfs" else "master"), never))
     return found
