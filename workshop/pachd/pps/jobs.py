@@ -12,8 +12,8 @@ from typing import Any
 
 from workshop.pachd.errors import NotFound, PachydermError
 from workshop.pachd.model import META, USER, JobName, PipelineName
-from workshop.pachd.pfs import commits
-from workshop.pachd.pps.records import JOB_COLUMNS, UNFINISHED_SQL, Counters, Job, JobState, job_of
+from workshop.pachd.pfs import commits, rows
+from workshop.pachd.pps.records import JOB_COLUMNS, TERMINAL, UNFINISHED_SQL, Counters, Job, JobState, job_of
 
 BY_USER = "for user unknown_username"  # authentication is not activated
 _SELECT = f"SELECT {JOB_COLUMNS} FROM job"
@@ -39,28 +39,28 @@ def get(db: sqlite3.Connection, name: JobName) -> Job:
 
 def unfinished(db: sqlite3.Connection, pipeline: PipelineName | None = None) -> list[Job]:
     """The jobs that are not over (of one pipeline), oldest first."""
-    where, values = f"WHERE {UNFINISHED_SQL}", ()
+    where, values = f"WHERE {UNFINISHED_SQL}", []
     if pipeline is not None:
-        where, values = where + " AND project = ? AND pipeline = ?", (pipeline.project, pipeline.name)
+        where, values = f"{where} AND project = ? AND pipeline = ?", [pipeline.project, pipeline.name]
     return [job_of(row) for row in db.execute(f"{_SELECT} {where} ORDER BY id", values)]
 
 
 def of_pipeline(db: sqlite3.Connection, pipeline: PipelineName) -> list[Job]:
     """Every job of a pipeline, newest first."""
-    rows = db.execute(f"{_SELECT} WHERE project = ? AND pipeline = ? ORDER BY id DESC", (pipeline.project, pipeline.name))
-    return [job_of(row) for row in rows]
+    where = "WHERE project = ? AND pipeline = ? ORDER BY id DESC"
+    return [job_of(row) for row in db.execute(f"{_SELECT} {where}", (pipeline.project, pipeline.name))]
 
 
 def of_set(db: sqlite3.Connection, set_id: str) -> list[Job]:
     """The jobs of a job set, upstream first."""
-    rows = db.execute(
-        f"SELECT {', '.join('j.' + column for column in JOB_COLUMNS.split(', '))} FROM job j"
-        " LEFT JOIN repo r ON r.project = j.project AND r.name = j.pipeline AND r.type = ?"
+    columns = ", ".join(f"j.{column}" for column in JOB_COLUMNS.split(", "))
+    found = db.execute(
+        f"SELECT {columns} FROM job j LEFT JOIN repo r ON r.project = j.project AND r.name = j.pipeline AND r.type = ?"
         " LEFT JOIN commits c ON c.repo = r.id AND c.set_id = j.set_id"
         " WHERE j.set_id = ? ORDER BY c.id IS NULL, c.id, j.id",
         (USER, set_id),
     )
-    return [job_of(row) for row in rows]
+    return [job_of(row) for row in found]
 
 
 def latest_state(db: sqlite3.Connection, pipeline: PipelineName, version: int | None = None) -> int:
@@ -76,22 +76,22 @@ def listing(
     db: sqlite3.Connection, pipeline: PipelineName | None = None, marker: int | None = None, reverse: bool = False
 ) -> Iterator[Job]:
     """Jobs by creation, newest first (`reverse`: oldest first), behind a time of creation that is itself left out."""
-    conditions, values = ["1"], []
+    conditions: list[str] = ["1"]
+    values: list[Any] = []
     if pipeline is not None:
         conditions.append("project = ? AND pipeline = ?")
         values += [pipeline.project, pipeline.name]
     if marker is not None:
         conditions.append(f"created {'>' if reverse else '<'} ?")
-        values.append(marker)  # type: ignore[arg-type]
+        values.append(marker)
     order = "ASC" if reverse else "DESC"
-    rows = db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY id {order}", values)
-    return map(job_of, rows)
+    return map(job_of, db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY id {order}", values))
 
 
 # ---------------------------------------------------------------- made with commits
 def create_for_set(tx: Any) -> None:
     """Make a job for each open output commit of the transaction's commit set; a hook of Pfs.at_end."""
-    rows = tx.db.execute(
+    found = tx.db.execute(
         "SELECT r.project, r.name, p.version FROM commits c"
         " JOIN repo r ON r.id = c.repo AND r.type = ?"
         " JOIN pipeline p ON p.project = r.project AND p.name = r.name AND p.current = 1"
@@ -99,7 +99,7 @@ def create_for_set(tx: Any) -> None:
         " AND c.branch = p.output_branch AND p.type <> 2 ORDER BY c.id",
         (USER, tx.set_id),
     ).fetchall()
-    for number, row in enumerate(rows):
+    for number, row in enumerate(found):
         tx.db.execute(
             "INSERT INTO job (project, pipeline, set_id, version, state, created) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (project, pipeline, set_id) DO NOTHING",
@@ -108,27 +108,27 @@ def create_for_set(tx: Any) -> None:
 
 
 def kill_orphans(tx: Any) -> None:
-    """Kill the unfinished jobs whose output commit has been squashed, dropped or deleted; a hook of Pfs.at_end."""
-    tx.db.execute(
-        f"UPDATE job SET state = ?, reason = 'output commit removed', finished = ? WHERE {UNFINISHED_SQL} AND NOT EXISTS ("
-        " SELECT 1 FROM commits c JOIN repo r ON r.id = c.repo"
-        " WHERE c.set_id = job.set_id AND r.project = job.project AND r.name = job.pipeline AND r.type = ?)",
-        (JobState.KILLED, tx.now, USER),
-    )
+    """Kill the unfinished jobs whose output commit was squashed, dropped or deleted; a hook of Pfs.at_end."""
+    for commit in tx.removed:
+        repo = commit.name.repo
+        if repo.type == USER:
+            job = find(tx.db, JobName(PipelineName(repo.project, repo.name), commit.name.id))
+            if job is not None:
+                finish(tx, job, JobState.KILLED, "output commit removed")
 
 
 # ---------------------------------------------------------------- from state to state
 def set_state(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
     """Move a job to a state, unless it is over already (then False: whoever was faster decides)."""
     changed = tx.db.execute(
-        f"UPDATE job SET state = ?, reason = ?, started = CASE WHEN ? THEN coalesce(started, ?) ELSE started END,"
+        "UPDATE job SET state = ?, reason = ?, started = CASE WHEN ? THEN coalesce(started, ?) ELSE started END,"
         f" finished = CASE WHEN ? THEN ? ELSE finished END WHERE id = ? AND {UNFINISHED_SQL}",
         (
             state,
             reason,
             state == JobState.RUNNING,
             tx.now,
-            state in (JobState.FAILURE, JobState.SUCCESS, JobState.KILLED, JobState.UNRUNNABLE),
+            state in TERMINAL,
             tx.now,
             job.row,
         ),
@@ -157,7 +157,7 @@ def count_restart(tx: Any, job: Job) -> None:
 
 
 def finish(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
-    """End a job: finish its meta and output commits (with the reason as error unless it succeeded) and set its state.
+    """End a job: finish its meta and output commits (the reason is their error unless it succeeded), set its state.
 
     A success whose output turns out to be invalid becomes a failure with that text. False when the job was over already.
     """
@@ -174,11 +174,12 @@ def finish(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
 
 def _finish_commit(tx: Any, job: Job, type: str, error: str) -> str:
     """Finish one of a job's commits, if it is there and open; the error that it ends with."""
-    commit = commits.find(tx.db, job.commit(type))
+    commit = rows.find_commit(tx.db, job.commit(type))
     if commit is None:
         return ""
-    if commit.finishing is None and commit.finished is None:
-        commit = commits.finish(tx, commit, error=error, force=True)
+    if commit.finishing is None:
+        commits.finish(tx, commit, error=error, force=True)
+        commit = rows.commit_by_row(tx.db, commit.row)
     return commit.error
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from workshop.pachd.model import META, SPEC, USER, BranchName, CommitName, JobName, PipelineName
-from workshop.pachd.pps.fields import Document
+from workshop.pachd.spec.fields import Document
 
 
 class PipelineState(IntEnum):
@@ -131,7 +131,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job. Times are nanoseconds since the epoch; `stats` has times in ns and bytes; `datums` is the root of its datum map."""
+    """A job. Times are nanoseconds since the epoch; `stats` has times in ns and bytes; `datums` roots its datum map."""
 
     row: int
     name: JobName

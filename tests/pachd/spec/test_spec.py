@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from workshop.pachd import errors
-from workshop.pachd.pps import inputs, spec
-from workshop.pachd.pps.fields import JsonFault
+from workshop.pachd import errors, spec
+from workshop.pachd.spec import inputs
+from workshop.pachd.spec.fields import JsonFault
 
 NOW = "2026-01-01T00:00:00Z"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from workshop.pachd.errors import PachydermError
 from workshop.pachd.model import USER, BranchName, RepoName
-from workshop.pachd.pps.fields import Document
+from workshop.pachd.spec.fields import Document
 
 LISTS = ("cross", "join", "group", "union")
 _CHECK_ORDER = ("cross", "join", "group", "union")

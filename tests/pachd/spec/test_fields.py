@@ -9,8 +9,8 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop.pachd.pps import fields
-from workshop.pachd.pps.fields import JsonFault, dump, merge, parse
+from workshop.pachd.spec import fields
+from workshop.pachd.spec.fields import JsonFault, dump, merge, parse
 from workshop.pachd.wire import schema
 
 OWN_NAMES = {  # of messages whose names in the table are not the protocol's

@@ -14,8 +14,8 @@ from typing import Any
 
 from workshop.pachd.errors import InvalidArgument, PachydermError
 from workshop.pachd.model import DEFAULT_PROJECT
-from workshop.pachd.pps import inputs
-from workshop.pachd.pps.fields import Document, JsonFault, canonical, canonical_keys, dump, load, merge, parse
+from workshop.pachd.spec import inputs
+from workshop.pachd.spec.fields import Document, JsonFault, canonical, canonical_keys, dump, load, merge, parse
 
 DEFAULT_IMAGE = "ubuntu:20.04"
 BUILT_IN: Document = {
