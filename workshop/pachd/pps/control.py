@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from workshop.pachd import spec
 from workshop.pachd.errors import NotFound, PachydermError
 from workshop.pachd.model import META, SPEC, PipelineName, RepoName
 from workshop.pachd.pfs import branches, repos, rows
@@ -17,7 +16,10 @@ from workshop.pachd.spec.fields import Document
 
 
 def stop(tx: Any, name: PipelineName, must_exist: bool = False) -> None:
-    """Stop a pipeline: it gets no more commits, and its unfinished jobs are killed. One that is not there is no fault."""
+    """Stop a pipeline: it gets no more commits, and its unfinished jobs are killed.
+
+    One that is not there is a fault only with `must_exist`.
+    """
     try:
         pipeline = pipelines.inspect(tx.db, name)
     except NotFound:
@@ -57,7 +59,7 @@ def delete(tx: Any, names: Iterable[PipelineName], force: bool = False, keep_rep
         pipeline = pipelines.find(tx.db, name)
         if pipeline is not None:
             doomed += _forget(tx, pipeline, keep_repo)
-    repos.delete_all(tx, doomed, force=force)
+    repos.delete_many(tx, [rows.repo(tx.db, repo) for repo in doomed], force)
 
 
 def _forget(tx: Any, pipeline: Pipeline, keep_repo: bool) -> list[RepoName]:
@@ -68,7 +70,8 @@ def _forget(tx: Any, pipeline: Pipeline, keep_repo: bool) -> list[RepoName]:
     for table, column in (("job", "pipeline"), ("pipeline", "name"), ("log", "pipeline")):
         tx.db.execute(f"DELETE FROM {table} WHERE project = ? AND {column} = ?", (name.project, name.name))
     doomed = [name.repo(SPEC), name.repo(META)] if keep_repo else [name.repo(), name.repo(SPEC), name.repo(META)]
-    doomed += [RepoName(name.project, leaf["repo"]) for kind, leaf in inputs.leaves(pipeline.details.get("input")) if kind == "cron"]
+    leaves = inputs.leaves(pipeline.details.get("input"))
+    doomed += [RepoName(name.project, leaf["repo"]) for kind, leaf in leaves if kind == "cron"]
     return [repo for repo in doomed if rows.find_repo(tx.db, repo) is not None]
 
 
@@ -94,7 +97,3 @@ def cron_inputs(pipeline: Pipeline) -> list[Document]:
     if not found:
         raise PachydermError("pipeline doesn't have a cron input")
     return found
-
-
-def is_spout(pipeline: Pipeline) -> bool:
-    return pipeline.type == spec.SPOUT

@@ -13,6 +13,7 @@ from workshop.pachd.pps.records import Pipeline, PipelineState
 from workshop.pachd.spec import inputs
 from workshop.pachd.spec.fields import Document, dump, parse, timestamp_text
 
+
 def create(tx: Any, made: spec.Spec) -> Pipeline:
     """Create or update the pipeline of a specification; refused as a whole or done as a whole."""
     request = made.request

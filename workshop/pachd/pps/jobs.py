@@ -192,7 +192,12 @@ def stop(tx: Any, name: JobName, reason: str = "") -> None:
 def stop_all(tx: Any, pipeline: PipelineName, why: str) -> None:
     """Kill every unfinished job of a pipeline."""
     for job in unfinished(tx.db, pipeline):
-        finish(tx, job, JobState.KILLED, f"all jobs killed because pipeline was {why} {BY_USER}")
+        finish(tx, job, JobState.KILLED, all_killed(why))
+
+
+def all_killed(why: str) -> str:
+    """The reason of jobs that were killed together."""
+    return f"all jobs killed because pipeline was {why} {BY_USER}"
 
 
 def delete(tx: Any, name: JobName) -> None:
