@@ -16,6 +16,7 @@ from workshop.pachd import errors
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.store import Store
 from workshop.pachd.wire import cluster
+from workshop.pachd.wire.pfs import PfsService
 from workshop.pachd.wire.serve import Call, Dispatcher
 from workshop.pachd.wire.transaction import Transactions
 
@@ -56,6 +57,7 @@ class Daemon:
     def _servicers(self, transactions: Transactions) -> list:
         return [
             transactions,
+            PfsService(self.pfs),
             cluster.Admin(self.store),
             cluster.Version(),
             cluster.Enterprise(),

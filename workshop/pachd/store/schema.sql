@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS repo (
 );
 
 CREATE TABLE IF NOT EXISTS commits (
-    id          INTEGER PRIMARY KEY,        -- grows with time: the order of creation
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows with time: the order of creation
     repo        INTEGER NOT NULL REFERENCES repo ON DELETE CASCADE,
     set_id      TEXT NOT NULL,              -- the commit set's id, and so the commit's
     branch      TEXT NOT NULL,              -- the branch it was made on
@@ -50,6 +50,8 @@ CREATE TABLE IF NOT EXISTS commits (
     error       TEXT NOT NULL DEFAULT '',
     metadata    TEXT NOT NULL DEFAULT '{}',
     root        BLOB,                       -- what is in it; NULL = empty
+    base        BLOB,                       -- what it was built on: its parent's root, or that of the nearest ancestor without an error
+    written     INTEGER NOT NULL DEFAULT 0, -- bytes sent for it while it was open
     size        INTEGER NOT NULL DEFAULT 0, -- bytes, as shown once finished
     started     INTEGER NOT NULL,
     finishing   INTEGER,
