@@ -170,6 +170,15 @@ def _follow(tx: Any, leaf: Document) -> None:
     there = rows.find_branch(tx.db, branch)
     head = CommitHandle(branch.repo, id=rows.commit_by_row(tx.db, there.head).id) if there is not None else None
     try:
-        branches.create(tx, branch, head=head, trigger=leaf["trigger"])
+        branches.create(tx, branch, head=head, trigger=trigger_row(leaf["trigger"]))
     except PachydermError as fault:
         raise fault.wrapped("could not create/update trigger branch: ") from None
+
+
+def trigger_row(document: Document) -> Document:
+    """A trigger as a branch keeps it: the protocol's field names, numbers as numbers."""
+    names = {"rateLimitSpec": "rate_limit_spec", "cronSpec": "cron_spec"}
+    kept = {names.get(key, key): value for key, value in document.items()}
+    if "commits" in kept:
+        kept["commits"] = int(kept["commits"])
+    return kept

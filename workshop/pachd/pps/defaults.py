@@ -83,7 +83,9 @@ def _regenerate(tx: Any, projects: frozenset[str], reprocess: bool) -> list[Pipe
     for old in list(pipelines.listing(tx.db, projects=projects)):
         made = effective(tx.db, old.user_spec, update=True, reprocess=reprocess)
         flags = ("update", "reprocess", "dryRun")
-        if parse(made.effective) == {key: value for key, value in parse(old.effective_spec).items() if key not in flags}:
+        if parse(made.effective) == {
+            key: value for key, value in parse(old.effective_spec).items() if key not in flags
+        }:
             continue
         try:
             creation.create(tx, made)

@@ -81,7 +81,9 @@ class Filter:
             try:
                 verdict = child.ask(json.dumps(self._program))
             except _TooLong:
-                raise PachydermError("error creating message filter function: error compiling jq filter: timeout") from None
+                raise PachydermError(
+                    "error creating message filter function: error compiling jq filter: timeout"
+                ) from None
             if "fault" in verdict:
                 raise PachydermError(
                     f"error creating message filter function: error {verdict['fault']} jq filter: {verdict['text']}"

@@ -70,15 +70,13 @@ def inspect(db: sqlite3.Connection, name: PipelineName) -> Pipeline:
     if not back:
         return found
     if found.version - back < 1:
-        raise PachydermError(
-            f'pipeline "{name}" has only {found.version} versions, not enough to find ancestor {back}'
-        )
+        raise PachydermError(f'pipeline "{name}" has only {found.version} versions, not enough to find ancestor {back}')
     return get(db, name, found.version - back)
 
 
 def not_inspected(db: sqlite3.Connection, name: PipelineName) -> NotFound:
     """The refusal of a pipeline that is not there, in all the lines that a real pachd writes."""
-    text = f"pipeline was not inspected: couldn't find up to date spec for pipeline \"{name}\": pick commit tx: "
+    text = f'pipeline was not inspected: couldn\'t find up to date spec for pipeline "{name}": pick commit tx: '
     if rows.find_project(db, name.project) is None:
         return NotFound(
             f'{text}picking commit: picking branch: picking repo: picking project: project "{name.project}" not found'
@@ -138,5 +136,3 @@ def set_stopped(db: sqlite3.Connection, pipeline: Pipeline, stopped: bool) -> No
         "UPDATE pipeline SET stopped = ?, state = ?, reason = '', updated = ? WHERE id = ?",
         (stopped, state, ids.now(), pipeline.row),
     )
-
-

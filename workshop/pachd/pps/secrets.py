@@ -61,7 +61,9 @@ def create(db: sqlite3.Connection, file: bytes) -> None:
     if db.execute("SELECT 1 FROM secret WHERE name = ?", (name,)).fetchone():
         raise PachydermError(f'failed to create secret: secrets "{name}" already exists')
     seconds = ids.now() // 10**9 * 10**9  # as Kubernetes keeps it
-    db.execute("INSERT INTO secret (name, type, data, created) VALUES (?, ?, ?, ?)", (name, type, json.dumps(data), seconds))
+    db.execute(
+        "INSERT INTO secret (name, type, data, created) VALUES (?, ?, ?, ?)", (name, type, json.dumps(data), seconds)
+    )
 
 
 def find(db: sqlite3.Connection, name: str) -> Secret | None:

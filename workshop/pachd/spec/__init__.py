@@ -216,7 +216,34 @@ def check_name(project: str, name: str) -> None:
         )
 
 
-_DETAILS = ["transform", "parallelismSpec", "egress", "outputBranch", "resourceRequests", "resourceLimits", "sidecarResourceLimits", "sidecarResourceRequests", "input", "description", "service", "spout", "datumSetSpec", "datumTimeout", "jobTimeout", "datumTries", "schedulingSpec", "podSpec", "podPatch", "s3Out", "metadata", "reprocessSpec", "autoscaling", "tolerations", "determined", "maximumExpectedUptime"]
+_DETAILS = [
+    "transform",
+    "parallelismSpec",
+    "egress",
+    "outputBranch",
+    "resourceRequests",
+    "resourceLimits",
+    "sidecarResourceLimits",
+    "sidecarResourceRequests",
+    "input",
+    "description",
+    "service",
+    "spout",
+    "datumSetSpec",
+    "datumTimeout",
+    "jobTimeout",
+    "datumTries",
+    "schedulingSpec",
+    "podSpec",
+    "podPatch",
+    "s3Out",
+    "metadata",
+    "reprocessSpec",
+    "autoscaling",
+    "tolerations",
+    "determined",
+    "maximumExpectedUptime",
+]
 
 
 def describe(request: Document, now: str, check_cron: Callable[[str], Any]) -> Document:

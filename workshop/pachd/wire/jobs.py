@@ -90,7 +90,11 @@ class Jobs:
         if not request.HasField("job"):
             raise InvalidArgument("validate request: invalid UpdateJobStateRequest.Job: value is required")
         counters = Counters(
-            request.data_processed, request.data_skipped, request.data_total, request.data_failed, request.data_recovered
+            request.data_processed,
+            request.data_skipped,
+            request.data_total,
+            request.data_failed,
+            request.data_recovered,
         )
         name = job_name(request.job, "UpdateJobStateRequest.Job")
         jobs.update_state(tx, name, request.state, request.reason, counters, request.restart)
@@ -184,7 +188,9 @@ class Jobs:
             if 0 < request.number <= count:
                 return
             with self._pfs.store.database.read() as db:
-                found = [job for job in jobsets.inspect(db, id) if not projects or job.name.pipeline.project in projects]
+                found = [
+                    job for job in jobsets.inspect(db, id) if not projects or job.name.pipeline.project in projects
+                ]
                 infos = [self._info(db, job, request.details) for job in found]
             infos = list(Filter(request.jqFilter, "job").keep(infos, raw_json))
             if infos:

@@ -15,7 +15,10 @@ from workshop.pachd.pps import status
 from workshop.pachd.pps.live import Live, WorkerStatus
 from workshop.pachd.pps.records import Job, JobState, Pipeline
 from workshop.pachd.spec import inputs
-from workshop.pachd.wire.schema import pfs_v2, pps_v2
+from workshop.pachd.wire.schema import message_class, pfs_v2, pps_v2
+
+_PipelineDetails = message_class("pps_v2.PipelineInfo.Details")
+_JobDetails = message_class("pps_v2.JobInfo.Details")
 
 NAME_MISSING = "invalid Pipeline.Name: value length must be at least 1 bytes"
 
@@ -81,7 +84,7 @@ def _repo(name: RepoName) -> Any:
 # ---------------------------------------------------------------- pipelines
 @lru_cache(512)
 def _details(text: str) -> bytes:
-    return json_format.Parse(text, pps_v2.PipelineInfo.Details()).SerializeToString()
+    return json_format.Parse(text, _PipelineDetails()).SerializeToString()
 
 
 def pipeline_info(pipeline: Pipeline, last_job: int, live: Live, details: bool = True) -> Any:
@@ -123,7 +126,7 @@ _JOB_FIELDS = {
 def _job_details(text: str) -> bytes:
     """JobInfo.Details without its input, which names the job's commits."""
     document = {key: value for key, value in json.loads(text).items() if key in _JOB_FIELDS}
-    return json_format.ParseDict(document, pps_v2.JobInfo.Details()).SerializeToString()
+    return json_format.ParseDict(document, _JobDetails()).SerializeToString()
 
 
 def job_info(job: Job, pipeline: Pipeline | None, live: Live, details: bool = False) -> Any:
