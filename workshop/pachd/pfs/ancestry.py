@@ -11,7 +11,7 @@ from workshop.pachd.model import BranchName, CommitHandle, CommitName, RepoName
 from workshop.pachd.pfs import rows
 from workshop.pachd.pfs.rows import Commit
 
-_SUFFIX = re.compile(r"(?:\.(?P<nth>\d+))?(?:(?P<carets>\^+|~+)|[\^~](?P<back>\d+))?")
+_SUFFIX = re.compile(r"(?:\.(?P<nth>\d{1,18}))?(?:(?P<carets>\^+|~+)|[\^~](?P<back>\d{1,18}))?")
 _ID = re.compile(r"[0-9a-fA-F]{12}4[0-9a-fA-F]{19}")
 
 UP = """
@@ -30,11 +30,12 @@ def resolve(db: sqlite3.Connection, handle: CommitHandle) -> Commit:
     if not handle.id and not handle.branch:
         raise errors.PachydermError("pick commit tx: cannot pick commit with no ID or branch")
     try:
-        return _pick(db, handle, str(handle).split("@", 1)[1])
-    except errors.NotFound:
+        return _pick(db, handle, handle.branch * (not handle.id or handle.id[0] in ".^~") + handle.id)
+    except errors.NotFound as error:
         alias = _alias(db, handle.repo, handle.id)
         if alias is None:
-            raise
+            wrapping = "" if error.full != error.text else f"commit {handle.repo}@{handle.id} not found\n"
+            raise error.within(f"pick commit tx: {wrapping}") from None
         return alias
 
 
@@ -66,7 +67,7 @@ def _pick(db: sqlite3.Connection, handle: CommitHandle, text: str) -> Commit:
 def _by_id(db: sqlite3.Connection, handle: CommitHandle, id: str) -> Commit:
     found = rows.find_commit(db, CommitName(handle.repo, id))
     if found is None:
-        repo_exists(db, handle.repo)
+        _look_for(db, handle.repo, "picking commit: ")
         raise errors.NotFound(f"commit {handle} not found")
     return found
 
@@ -74,15 +75,21 @@ def _by_id(db: sqlite3.Connection, handle: CommitHandle, id: str) -> Commit:
 def _head(db: sqlite3.Connection, handle: CommitHandle, branch: str) -> Commit:
     found = rows.find_branch(db, BranchName(handle.repo, branch))
     if found is None:
-        repo_exists(db, handle.repo)
+        _look_for(db, handle.repo, "picking commit: picking branch: ")
         raise errors.NotFound(f'branch "{branch}" not found in repo {handle.repo}')
     return rows.commit_by_row(db, found.head)
 
 
-def repo_exists(db: sqlite3.Connection, name: RepoName) -> None:
+def _look_for(db: sqlite3.Connection, name: RepoName, wrapping: str) -> None:
     if rows.find_project(db, name.project) is None:
-        raise errors.NotFound(f'project "{name.project}" not found')
+        text = f'project "{name.project}" not found'
+        raise errors.NotFound(text, f"{wrapping}picking repo: picking project: {text}")
     rows.repo(db, name)
+
+
+def repo_exists(db: sqlite3.Connection, name: RepoName) -> None:
+    """Refuse a repo that is not there, or whose project is not."""
+    _look_for(db, name, "")
 
 
 def back(db: sqlite3.Connection, start: Commit, count: int) -> Commit:

@@ -65,6 +65,7 @@ def create(
     row = put_head(tx, repo.row, branch, found, new_head.row)
     _put_provenance(tx.db, row, [(upstream.row, never[upstream.name]) for upstream in upstreams])
     if trigger is not None:
+        rows.branch(tx.db, BranchName(branch.repo, trigger["branch"]))
         tx.db.execute("UPDATE branch SET trigger = ? WHERE id = ?", (json.dumps(trigger), row))
     if moved:
         tx.moved[row] = None

@@ -12,7 +12,7 @@ from workshop.pachd.model import BranchName, CommitHandle, CommitName
 from workshop.pachd.pfs import contents, rows
 from workshop.pachd.pfs.ancestry import resolve, set_provenance
 from workshop.pachd.pfs.heads import put_head, upstream_heads
-from workshop.pachd.pfs.rows import Commit
+from workshop.pachd.pfs.rows import Branch, Commit
 
 if TYPE_CHECKING:
     from workshop.pachd.pfs.transaction import Transaction
@@ -37,10 +37,12 @@ def add(
     """A new commit of this transaction's set, open (or born finished and empty); a repo gets one of each set."""
     db = tx.db
     if db.execute("SELECT 1 FROM commits WHERE repo = ? AND set_id = ?", (repo, tx.set_id)).fetchone():
-        raise errors.AlreadyExists(
+        text = (
             f"inconsistent dependencies: cannot create commit from {branch.repo}@{tx.set_id}; "
             f"repo ({branch.repo.name}) already has a commit in this transaction"
         )
+        key = f"{branch.repo.project}/{branch.repo.name}.{branch.repo.type}@{tx.set_id}"
+        raise errors.AlreadyExists(text, f"commit {key} already exists\n{text}")
     base = contents.base_of(db, parent)[1]
     done = tx.now if closed else None
     row = db.execute(
@@ -78,25 +80,43 @@ def start(
 
     The parent is the branch's head unless given, and must not be open. Output branches are refused, unless by force.
     """
+    try:
+        return _start(tx, branch, parent, description, force)
+    except errors.PachydermError as error:
+        raise error.within("start commit in transaction: ") from None
+
+
+def _start(tx: Transaction, branch: BranchName, parent: CommitHandle | None, description: str, force: bool) -> Commit:
     if not branch.name:
         raise errors.PachydermError("branch must be specified")
     repo = rows.repo(tx.db, branch.repo)
     rows.check_name(branch.name)
     found = rows.find_branch(tx.db, branch)
-    above: Commit | None = None
-    if parent is not None:
-        above = resolve(tx.db, parent)
-    elif found is not None:
-        above = rows.commit_by_row(tx.db, found.head)
-    if above is not None and above.finishing is None:
-        raise errors.PachydermError(f"parent commit {above.name} has not been finished")
     provenance = upstream_heads(tx.db, found.row) if found else []
-    commit = add(tx, repo.row, branch, above, provenance, rows.USER, description=description)
-    moved = put_head(tx, repo.row, branch, found, commit.row)
+    try:
+        above = _parent_to_be(tx.db, found, parent)
+        commit = add(tx, repo.row, branch, above, provenance, rows.USER, description=description)
+        moved = put_head(tx, repo.row, branch, found, commit.row)
+    except errors.PachydermError as error:
+        raise error.within("create commit: ") from None
     if provenance and not force:
         raise errors.PachydermError(f"cannot start a commit on an output branch: {branch}")
     tx.moved[moved] = None
     return commit
+
+
+def _parent_to_be(db: sqlite3.Connection, branch: Branch | None, parent: CommitHandle | None) -> Commit | None:
+    above: Commit | None = None
+    if parent is not None:
+        try:
+            above = resolve(db, parent)
+        except errors.PachydermError as error:
+            raise error.within("parent commit not found: ") from None
+    elif branch is not None:
+        above = rows.commit_by_row(db, branch.head)
+    if above is not None and above.finishing is None:
+        raise errors.PachydermError(f"parent commit {above.name} has not been finished")
+    return above
 
 
 def write_target(tx: Transaction, handle: CommitHandle) -> tuple[Commit, bool]:
@@ -177,7 +197,7 @@ def finish(
         "UPDATE commits SET finishing = ?, error = ?, description = ? WHERE id = ?",
         (tx.now, error, description or commit.description, commit.row),
     )
-    _complete(tx, commit.row)
+    complete(tx, commit.row)
 
 
 def _is_transform(db: sqlite3.Connection, commit: Commit) -> bool:
@@ -187,7 +207,7 @@ def _is_transform(db: sqlite3.Connection, commit: Commit) -> bool:
     return db.execute(query, (repo.project, repo.name, commit.row)).fetchone() is not None
 
 
-def _complete(tx: Transaction, row: int) -> None:
+def complete(tx: Transaction, row: int) -> None:
     """Finish the FINISHING commits of a line from `row` on, as far as what they build on is finished."""
     pending = [row]
     while pending:

@@ -162,7 +162,8 @@ def delete_many(tx: Transaction, repos: Sequence[Repo], force: bool, prefix: str
         try:
             branches.remove(tx, branch, force)
         except errors.PachydermError as error:
-            raise error.wrapped(f"{prefix}delete branch {branch.name}: ") from None
+            wrapped = error.wrapped(f"delete branch {branch.name}: ")
+            raise type(error)(prefix + wrapped.text, wrapped.full) from None
     for repo in repos:
         tx.removed += rows.commits(tx.db, "WHERE commits.repo = ?", (repo.row,))
         tx.db.execute("DELETE FROM repo WHERE id = ?", (repo.row,))

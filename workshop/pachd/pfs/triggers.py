@@ -60,7 +60,6 @@ def check(db: sqlite3.Connection, branch: BranchName, trigger: dict[str, Any]) -
         if at == branch.name:
             raise errors.PachydermError("triggers cannot form a loop")
         at = followed.pop(at, None)
-    rows.branch(db, BranchName(branch.repo, watched))
 
 
 def _cron(text: str, what: str) -> cron.Schedule:
@@ -137,18 +136,3 @@ def _steps(db: sqlite3.Connection, old: Commit, new: Commit, most: int) -> int:
         at = rows.commit_by_row(db, at.parent)
         count += 1
     return count
-
-
-# ------------------------------------------------------------------ by the clock
-
-
-def due(db: sqlite3.Connection, since: datetime, until: datetime) -> list[tuple[Branch, datetime]]:
-    """The branches with a cron trigger that had a tick after `since` and up to `until`."""
-    found = []
-    for branch in rows.branches(db, "WHERE branch.trigger IS NOT NULL ORDER BY branch.id"):
-        if branch.trigger and branch.trigger.get("cron_spec"):
-            start = max(since, _time(branch.created))
-            tick = cron.parse(branch.trigger["cron_spec"]).next(start)
-            if tick <= until:
-                found.append((branch, tick))
-    return found

@@ -67,13 +67,13 @@ class Branches:
 
     @raw_answer
     def WalkBranchProvenance(self, request: Any, call: Call) -> list[bytes]:
-        return list(self._walk(request, "provenance"))
+        return list(self._walk_branches(request, "provenance"))
 
     @raw_answer
     def WalkBranchSubvenance(self, request: Any, call: Call) -> list[bytes]:
-        return list(self._walk(request, "subvenance"))
+        return list(self._walk_branches(request, "subvenance"))
 
-    def _walk(self, request: Any, direction: str) -> Iterator[bytes]:
+    def _walk_branches(self, request: Any, direction: str) -> Iterator[bytes]:
         with self.pfs.store.database.read() as db:
             for start in [picked_branch(db, picker) for picker in request.start]:
                 found = branches.walk(db, start.row, direction, request.max_branches, request.max_depth)

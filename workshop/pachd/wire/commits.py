@@ -37,7 +37,8 @@ class Commits:
     def StartCommit(self, request: Any, tx: Transaction) -> Any:
         parent = optional_commit(request, "parent")
         if not request.HasField("branch") or not request.branch.name:
-            raise errors.PachydermError("branch must be specified")
+            text = "branch must be specified"
+            raise errors.PachydermError(text, f"start commit in transaction: {text}")
         return commit_message(commits.start(tx, branch_name(request.branch), parent, request.description))
 
     @transactional("finish_commit")
@@ -46,7 +47,10 @@ class Commits:
             handle = required_commit(request)
         except errors.PachydermError as error:
             raise error.wrapped("check new file commit: ") from None
-        commit = commits.resolve(tx.db, handle)
+        try:
+            commit = commits.resolve(tx.db, handle)
+        except errors.PachydermError as error:
+            raise error.within("finish commit in transaction: ") from None
         commits.finish(tx, commit, request.error, request.description, request.force)
         return google.Empty()
 
@@ -209,13 +213,13 @@ class Commits:
 
     @raw_answer
     def WalkCommitProvenance(self, request: Any, call: Call) -> list[bytes]:
-        return list(self._walk(request, "provenance"))
+        return list(self._walk_commits(request, "provenance"))
 
     @raw_answer
     def WalkCommitSubvenance(self, request: Any, call: Call) -> list[bytes]:
-        return list(self._walk(request, "subvenance"))
+        return list(self._walk_commits(request, "subvenance"))
 
-    def _walk(self, request: Any, direction: str) -> Iterator[bytes]:
+    def _walk_commits(self, request: Any, direction: str) -> Iterator[bytes]:
         with self.pfs.store.database.read() as db:
             for start in [picked_commit(db, picker) for picker in request.start]:
                 for commit in squash.walk(db, start.row, direction, request.max_commits, request.max_depth):

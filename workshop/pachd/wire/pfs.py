@@ -5,10 +5,11 @@ from __future__ import annotations
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.wire.branches import Branches
 from workshop.pachd.wire.commits import Commits
+from workshop.pachd.wire.fsck import Fsck
 from workshop.pachd.wire.repos import Repos
 
 
-class PfsService(Repos, Branches, Commits):
+class PfsService(Repos, Branches, Commits, Fsck):
     """The versioned file system, as served."""
 
     def __init__(self, pfs: Pfs) -> None:
