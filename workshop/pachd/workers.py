@@ -229,6 +229,15 @@ class Pool:
                 self._code[place] = folder
         return self._code
 
+    def add_secret(self, place: str, values: dict[str, bytes]) -> None:
+        """Files of a secret, one for each key, to be found at a place of the worker's file system."""
+        folder = self.folder / "secrets" / place.strip("/").replace("/", ".")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for key, value in values.items():
+            (folder / key).write_bytes(value)
+        self.code()[place] = folder
+
     def error_log(self) -> Any:
         self.folder.mkdir(parents=True, exist_ok=True)
         return (self.folder / "sandbox.log").open("ab")

@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from workshop.pachd.errors import PachydermError
@@ -343,7 +344,7 @@ class Scheduler:
         for worker in found:
             current = worker.current
             if current is not None:
-                self.ask(lambda worker=worker, index=current[0]: self._restart(worker, run.key, index))
+                self.ask(partial(self._restart, worker, run.key, current[0]))
         return bool(found)
 
     def _restart(self, worker: Worker, key: int, index: int) -> None:

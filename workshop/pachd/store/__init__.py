@@ -10,6 +10,7 @@ from typing import IO
 from workshop.pachd import errors, ids
 from workshop.pachd.store.changes import Changes
 from workshop.pachd.store.database import Database
+from workshop.pachd.store.packs import Blobs
 
 
 class Store:
@@ -25,6 +26,7 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _hold(self.folder / "lock")
         self.changes = Changes()
+        self.blobs = Blobs(self.folder / "packs")
         self.database = Database(self.folder / "pachd.sqlite", self.changes)
         with self.database.write() as db:
             db.execute(
