@@ -23,7 +23,7 @@ from workshop.pachd.pps import jobs, pipelines, secrets
 from workshop.pachd.pps.records import UNFINISHED_SQL, Job, JobState, Pipeline, PipelineState
 from workshop.pachd.runner import SandboxLost
 from workshop.pachd.scheduler import starting
-from workshop.pachd.scheduler.content import Content
+from workshop.pachd.pps.content import Content
 from workshop.pachd.scheduler.crons import Crons
 from workshop.pachd.scheduler.egress import Egress
 from workshop.pachd.scheduler.jobrun import JobRun
