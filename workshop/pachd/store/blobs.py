@@ -1,4 +1,5 @@
 """Stand-in until store/blobs.py lands."""
+
 import os
 from hashlib import blake2b
 
