@@ -64,15 +64,18 @@ def canonical_of_protobuf(text: str) -> dict:
         '{"datumTries": "4", "parallelism_spec": {"constant": "3"}, "s3_out": true}',
         '{"datumTries": 4.0, "transform": {"accept_return_code": [3, "4"], "env": {"A": ""}}}',
         '{"tolerations": [{"operator": 1}, {"operator": "EQUAL", "tolerationSeconds": "5"}, {}]}',
-        '{"input": {"cross": [{"pfs": {"repo": "a", "glob": "/"}}, {"cron": {"name": "t", "start": "2026-01-01T00:00:00Z"}}]}}',
-        '{"resourceRequests": {}, "spout": {}, "description": "", "autoscaling": false, "datumTries": 0, "tolerations": []}',
+        '{"input": {"cross": [{"pfs": {"repo": "a", "glob": "/"}}, {"cron": {"name": "t", "start": '
+        '"2026-01-01T00:00:00Z"}}]}}',
+        '{"resourceRequests": {}, "spout": {}, "description": "", "autoscaling": false, "datumTries": 0, '
+        '"tolerations": []}',
         '{"resource_limits": {"cpu": 0.25, "gpu": {"type": "x", "number": 1}}, "metadata": {"labels": {"a": "b"}}}',
         '{"transform": null, "datumTries": null, "input": {"pfs": null}}',
         '{"egress": {"URL": "s3://b"}, "podPatch": "{}", "description": "0"}',
         '{"jobTimeout": "-0.000000001s", "datumTimeout": "90s", "maximumExpectedUptime": "0s"}',
         '{"input": {"cron": {"start": "2026-01-01T01:02:03.5+02:00"}}, "determined": {"workspaces": ["a"]}}',
         '{"specCommit": {"id": "x", "branch": {"name": "master", "repo": {"name": "r", "type": "spec"}}}}',
-        '{"egress": {"sqlDatabase": {"fileFormat": {"type": "CSV", "columns": ["a"]}, "secret": {"name": "n", "key": "k"}}}}',
+        '{"egress": {"sqlDatabase": {"fileFormat": {"type": "CSV", "columns": ["a"]}, "secret": {"name": "n", "key": '
+        '"k"}}}}',
     ],
 )
 def test_documents_are_those_of_protobufs_own_parser(text):

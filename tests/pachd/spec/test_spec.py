@@ -109,7 +109,8 @@ EFFECTIVE = (
         (
             {"pipeline": {"name": "p", "project": {"name": "nowhere"}}},
             "INVALID_ARGUMENT",
-            "could not make effective spec: could not get defaults for project nowhere: could not get defaults for project nowhere: "
+            "could not make effective spec: could not get defaults for project nowhere: could not get defaults for "
+            "project nowhere: "
             'error getting project "nowhere": get project by name: project "nowhere" not found',
         ),
     ],
@@ -155,7 +156,8 @@ def test_a_text_that_is_no_specification_is_quoted():
         (
             "default",
             "a b",
-            "invalid pipeline name: name (a b) invalid: only alphanumeric characters, underscores, and dashes are allowed",
+            "invalid pipeline name: name (a b) invalid: only alphanumeric characters, underscores, and dashes are "
+            "allowed",
         ),
         ("default", "n" * 52, f'pipeline name "{"n" * 52}" is 1 characters longer than the 51 max'),
         (
@@ -199,7 +201,8 @@ S3 = "as 's3' requires input data to be accessed via Pachyderm's S3 gateway rath
         ({"input": {**pfs(), "cross": [pfs(name="b")]}}, "multiple input types set"),
         (
             {"input": pfs(s3=True)},
-            "inputs that set 's3' to 'true' must also set 'glob', to \"/\", as the S3 gateway is only able to expose data at the commit level",
+            "inputs that set 's3' to 'true' must also set 'glob', to \"/\", as the S3 gateway is only able to expose "
+            "data at the commit level",
         ),
         ({"input": pfs(s3=True, glob="/", lazy=True)}, f"input cannot specify both 's3' and 'lazy', {S3}"),
         ({"input": pfs(s3=True, glob="/", emptyFiles=True)}, f"input cannot specify both 's3' and 'empty_files', {S3}"),
@@ -337,7 +340,7 @@ def test_a_1x_specification_is_translated_with_warnings():
     old = {
         "pipeline": {"name": "p"}, "transform": {"image": "i", "cmd": ["true"]}, "standby": True, "enable_stats": True,
         "parallelism_spec": {"constant": "1"},
-        "input": {"cross": [{"atom": {"repo": "training", "glob": "/"}}, {"atom": {"repo": "attributes", "glob": "/*"}}]},
+        "input": {"cross": [{"atom": {"repo": name, "glob": "/"}} for name in ("training", "attributes")]},
     }  # fmt: skip
     made = make(old)
     assert made.request["autoscaling"] is True

@@ -29,7 +29,9 @@ def answer(value: Any) -> None:
 
 
 def serve_jq() -> None:
-    """Answers {"fault": kind, "text": ...} or {} to the program, then {"keep": bool} or {"fault": ...} to each document."""
+    """Answers {"fault": kind, "text": ...} or {} to the program, then {"keep": bool} or {"fault": ...} to each
+    document.
+    """
     try:
         import jq
     except ImportError:

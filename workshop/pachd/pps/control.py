@@ -1,4 +1,4 @@
-"""Starting, stopping and deleting pipelines, and ticking their cron inputs by hand."""
+"""Starting, stopping and deleting pipelines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 from workshop.pachd.errors import NotFound, PachydermError
 from workshop.pachd.model import META, SPEC, PipelineName, RepoName
 from workshop.pachd.pfs import branches, repos, rows
-from workshop.pachd.pps import creation, jobs, pipelines
+from workshop.pachd.pps import creation, crons, jobs, pipelines
 from workshop.pachd.pps.records import Pipeline
-from workshop.pachd.spec import inputs
-from workshop.pachd.spec.fields import Document
 
 
 def stop(tx: Any, name: PipelineName, must_exist: bool = False) -> None:
@@ -70,8 +68,7 @@ def _forget(tx: Any, pipeline: Pipeline, keep_repo: bool) -> list[RepoName]:
     for table, column in (("job", "pipeline"), ("pipeline", "name"), ("log", "pipeline")):
         tx.db.execute(f"DELETE FROM {table} WHERE project = ? AND {column} = ?", (name.project, name.name))
     doomed = [name.repo(SPEC), name.repo(META)] if keep_repo else [name.repo(), name.repo(SPEC), name.repo(META)]
-    leaves = inputs.leaves(pipeline.details.get("input"))
-    doomed += [RepoName(name.project, leaf["repo"]) for kind, leaf in leaves if kind == "cron"]
+    doomed += [crons.branch_of(leaf).repo for leaf in crons.of_pipeline(pipeline)]
     return [repo for repo in doomed if rows.find_repo(tx.db, repo) is not None]
 
 
@@ -88,12 +85,3 @@ def in_projects(db: sqlite3.Connection, projects: frozenset[str], all: bool = Fa
     if not all and not projects:
         return []
     return [found.name for found in pipelines.listing(db, projects=frozenset() if all else projects)]
-
-
-# ---------------------------------------------------------------- crons
-def cron_inputs(pipeline: Pipeline) -> list[Document]:
-    """The cron inputs of a pipeline, in order; refused when it has none."""
-    found = [leaf for kind, leaf in inputs.leaves(pipeline.details.get("input")) if kind == "cron"]
-    if not found:
-        raise PachydermError("pipeline doesn't have a cron input")
-    return found

@@ -159,7 +159,8 @@ def count_restart(tx: Any, job: Job) -> None:
 def finish(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
     """End a job: finish its meta and output commits (the reason is their error unless it succeeded), set its state.
 
-    A success whose output turns out to be invalid becomes a failure with that text. False when the job was over already.
+    A success whose output turns out to be invalid becomes a failure with that text. False when the job was over
+    already.
     """
     fresh = find(tx.db, job.name)
     if fresh is None or fresh.terminal:

@@ -33,7 +33,7 @@ def listing(
     db: sqlite3.Connection, projects: frozenset[str] = frozenset(), marker: int | None = None, reverse: bool = False
 ) -> list[str]:
     """Ids of job sets by their newest job, newest first (`reverse`: by their oldest, oldest first)."""
-    values: list[object] = sorted(projects)
+    values: list[object] = [*sorted(projects)]
     where = f"WHERE project IN ({', '.join('?' * len(projects))})" if projects else ""
     which, order, behind = ("min", "ASC", ">") if reverse else ("max", "DESC", "<")
     having = ""

@@ -1,7 +1,10 @@
-"""jq filters over listed rows, and jsonnet templates: both run in a child process that is ended when it takes too long."""
+"""jq filters over listed rows, and jsonnet templates: both run in a child process that is ended when it takes too
+long.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import subprocess
@@ -43,14 +46,14 @@ class _Child:
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            try:
+            with contextlib.suppress(OSError):
                 pipe.close()
-            except OSError:
-                pass
         self._process.wait()
 
     def ask(self, line: str) -> dict[str, Any]:
-        """The answer to a line; {} with a fault when the child died (it had too little memory), _TooLong after LIMIT."""
+        """The answer to a line; {} with a fault when the child died (it had too little memory), _TooLong
+        after LIMIT.
+        """
         given, taken = self._process.stdin, self._process.stdout
         assert given is not None and taken is not None
         try:
@@ -88,7 +91,10 @@ class Filter:
                 raise PachydermError(
                     f"error creating message filter function: error {verdict['fault']} jq filter: {verdict['text']}"
                 )
-            where = f"apply function to list row element: error filtering {self._noun}: error applying jq filter on proto message: "
+            where = (
+                f"apply function to list row element: error filtering {self._noun}: error applying jq filter on "
+                "proto message: "
+            )
             for row in rows:
                 try:
                     verdict = child.ask(json_of(row))

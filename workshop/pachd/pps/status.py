@@ -14,7 +14,9 @@ from workshop.pachd.spec.fields import duration, timestamp
 
 @dataclass(slots=True)
 class Summary:
-    """How many pipelines of a project are in which condition; unhealthy ones are those whose last job did not succeed."""
+    """How many pipelines of a project are in which condition; unhealthy ones are those whose last job did not
+    succeed.
+    """
 
     project: str
     active: int = 0

@@ -1,4 +1,5 @@
-"""The effective specification of a pipeline: what the user wrote on top of the defaults, parsed, translated and checked. Pure.
+"""The effective specification of a pipeline: what the user wrote on top of the defaults, parsed, translated and
+checked. Pure.
 
 built-in defaults <- the cluster's <- the project's <- the user's specification      (JSON merge patch, RFC 7396)
 """
@@ -73,7 +74,8 @@ def effective(
         defaults = project_defaults(project)
     except PachydermError as fault:
         raise InvalidArgument(
-            f"could not make effective spec: could not get defaults for project {project}: could not get defaults for project {project}: {fault}"
+            f"could not make effective spec: could not get defaults for project {project}: could not get defaults "
+            f"for project {project}: {fault}"
         ) from None
     merged = merge(merge(merge(BUILT_IN, wrapped(cluster_defaults)), wrapped(defaults)), given)
     try:
@@ -126,7 +128,8 @@ def _check_statically(request: Document) -> None:
     for number, toleration in enumerate(tolerations, 1):
         if toleration.get("operator") not in ("EXISTS", "EQUAL"):
             raise PachydermError(
-                f"toleration {number}/{len(tolerations)}: cannot omit key/value comparison operator; specify EQUAL or EXISTS"
+                f"toleration {number}/{len(tolerations)}: cannot omit key/value comparison operator; specify EQUAL "
+                "or EXISTS"
             )
     for key in ("podSpec", "podPatch"):
         if request.get(key) and not _is_json(request[key]):
@@ -156,7 +159,8 @@ _DROPPED = {
 
 
 def translate(text: str) -> tuple[str, list[str]]:
-    """A specification written for Pachyderm 1.x as a 2.x one, with a warning for each thing translated; anything else unchanged.
+    """A specification written for Pachyderm 1.x as a 2.x one, with a warning for each thing translated;
+    anything else unchanged.
 
     Projects came with 2.4: a specification that names its pipeline's project is a 2.x one and is left to the parser.
     """
@@ -201,7 +205,8 @@ def check_name(project: str, name: str) -> None:
     """Refuse a name that cannot be a pipeline's (the first part of the checks; `describe` does the rest)."""
     if not re.fullmatch(r"[a-zA-Z0-9_-]+", name):
         raise PachydermError(
-            f"invalid pipeline name: name ({name}) invalid: only alphanumeric characters, underscores, and dashes are allowed"
+            f"invalid pipeline name: name ({name}) invalid: only alphanumeric characters, underscores, and dashes "
+            "are allowed"
         )
     length = len(name)
     if length > LONGEST_NAME:

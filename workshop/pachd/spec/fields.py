@@ -1,8 +1,9 @@
 """The fields of a pipeline specification, and protobuf's JSON rules for them: text in, one canonical document out.
 
-A document is a dict as protobuf's JSON mapping writes it: camelCase keys, 64-bit integers as text, enums by name, durations as "90s",
-fields at their zero value left out. `parse` reads the looser forms that the mapping allows (snake_case keys, numbers as text, `4.0` for 4,
-null for "not given"). The table below says which fields there are; a test holds it against the protocol's own descriptors.
+A document is a dict as protobuf's JSON mapping writes it: camelCase keys, 64-bit integers as text, enums by name,
+durations as "90s", fields at their zero value left out. `parse` reads the looser forms that the mapping allows
+(snake_case keys, numbers as text, `4.0` for 4, null for "not given"). The table below says which fields there are; a
+test holds it against the protocol's own descriptors.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ Document = dict[str, Any]
 
 # A type is a scalar's name, a message's, an enum's, "[type]" for a list, or "{}" for a map of strings.
 _TABLE = {
-    "CreatePipelineRequest": "pipeline Pipeline, tf_job TFJob, transform Transform, parallelism_spec ParallelismSpec, egress Egress,"
+    "CreatePipelineRequest": "pipeline Pipeline, tf_job TFJob, transform Transform, parallelism_spec "
+    "ParallelismSpec, egress Egress,"
     " update bool, output_branch string, s3_out bool, resource_requests ResourceSpec, resource_limits ResourceSpec,"
-    " sidecar_resource_limits ResourceSpec, input Input, description string, reprocess bool, service Service, spout Spout,"
+    " sidecar_resource_limits ResourceSpec, input Input, description string, reprocess bool, service Service, spout "
+    "Spout,"
     " datum_set_spec DatumSetSpec, datum_timeout Duration, job_timeout Duration, salt string, datum_tries int64,"
-    " scheduling_spec SchedulingSpec, pod_spec string, pod_patch string, spec_commit Commit, metadata Metadata, reprocess_spec string,"
-    " autoscaling bool, tolerations [Toleration], sidecar_resource_requests ResourceSpec, dry_run bool, determined Determined,"
+    " scheduling_spec SchedulingSpec, pod_spec string, pod_patch string, spec_commit Commit, metadata Metadata, "
+    "reprocess_spec string,"
+    " autoscaling bool, tolerations [Toleration], sidecar_resource_requests ResourceSpec, dry_run bool, determined "
+    "Determined,"
     " maximum_expected_uptime Duration",
     "Pipeline": "project Project, name string",
     "Project": "name string",
@@ -32,8 +37,10 @@ _TABLE = {
     "Branch": "repo Repo, name string",
     "Commit": "branch Branch, id string, repo Repo",
     "TFJob": "tf_job string",
-    "Transform": "image string, cmd [string], err_cmd [string], env {}, secrets [SecretMount], image_pull_secrets [string],"
-    " stdin [string], err_stdin [string], accept_return_code [int64], debug bool, user string, working_dir string, dockerfile string,"
+    "Transform": "image string, cmd [string], err_cmd [string], env {}, secrets [SecretMount], image_pull_secrets "
+    "[string],"
+    " stdin [string], err_stdin [string], accept_return_code [int64], debug bool, user string, working_dir string, "
+    "dockerfile string,"
     " memory_volume bool, datum_batching bool",
     "SecretMount": "name string, key string, mount_path string, env_var string",
     "ParallelismSpec": "constant uint64",
@@ -48,7 +55,8 @@ _TABLE = {
     "PFSInput": "project string, name string, repo string, repo_type string, branch string, commit string, glob string,"
     " join_on string, outer_join bool, group_by string, lazy bool, empty_files bool, s3 bool, trigger Trigger,"
     " propagation_spec PropagationSpec, reference bool",
-    "CronInput": "name string, project string, repo string, commit string, spec string, overwrite bool, start Timestamp",
+    "CronInput": "name string, project string, repo string, commit string, spec string, overwrite bool, start "
+    "Timestamp",
     "Trigger": "branch string, all bool, rate_limit_spec string, size string, commits int64, cron_spec string",
     "PropagationSpec": "never bool",
     "Service": "internal_port int32, external_port int32, ip string, type string",
@@ -56,7 +64,8 @@ _TABLE = {
     "DatumSetSpec": "number int64, size_bytes int64, per_worker int64",
     "SchedulingSpec": "node_selector {}, priority_class_name string",
     "Metadata": "annotations {}, labels {}",
-    "Toleration": "key string, operator TolerationOperator, value string, effect TaintEffect, toleration_seconds Int64Value",
+    "Toleration": "key string, operator TolerationOperator, value string, effect TaintEffect, toleration_seconds "
+    "Int64Value",
     "Determined": "workspaces [string]",
 }
 _ENUMS = {
@@ -94,7 +103,10 @@ for _message, _fields in _TABLE.items():
 
 # ---------------------------------------------------------------- text
 def load(text: str) -> Any:
-    """The value of one JSON document. Duplicate keys, NaN and anything behind the document are faults; numbers keep their digits."""
+    """The value of one JSON document.
+
+    Duplicate keys, NaN and anything behind the document are faults; numbers keep their digits.
+    """
     if not text.strip():
         raise JsonFault("proto: syntax error (line 1:1): unexpected token ")
     try:
@@ -159,7 +171,7 @@ def canonical(value: Any, message: str, path: str = "") -> Document:
                 f"proto: {_place(path)}error parsing {json.dumps(key)}, oneof {message}.{oneof} is already set"
             )
         found[name] = None if item is None else _value(item, kind, f"{path}.{name}".lstrip("."))
-    kinds = {name: kind for name, kind in FIELDS[message].values()}
+    kinds = dict(FIELDS[message].values())
     return {name: item for name, item in found.items() if not _is_zero(item, kinds[name])}
 
 
@@ -266,7 +278,8 @@ def duration(text: str, path: str = "") -> int:
     seconds = int(match[2] or 0) if match else _LONGEST + 1
     if match is None or seconds > _LONGEST:
         raise JsonFault(
-            f'proto: {_place(path)}invalid google.protobuf.Duration value {json.dumps(text)} (write seconds, such as "90s")'
+            f"proto: {_place(path)}invalid google.protobuf.Duration value {json.dumps(text)} (write seconds, such as "
+            '"90s")'
         )
     nanoseconds = seconds * 10**9 + int((match[3] or "").ljust(9, "0"))
     return -nanoseconds if match[1] == "-" else nanoseconds
@@ -321,7 +334,10 @@ def _shown(item: Any) -> str:
 
 # ---------------------------------------------------------------- looser: keys only
 def canonical_keys(value: Any, kind: str) -> Any:
-    """The value with every key in camelCase and enums by name; all else as it was written. The value must have passed `canonical`."""
+    """The value with every key in camelCase and enums by name; all else as it was written.
+
+    The value must have passed `canonical`.
+    """
     if value is None:
         return None
     if kind.startswith("[") and isinstance(value, list):
@@ -334,7 +350,10 @@ def canonical_keys(value: Any, kind: str) -> Any:
 
 
 def merge(target: Any, patch: Any) -> Any:
-    """RFC 7396: an object patches an object key by key, null removes, anything else replaces. Arguments stay as they are."""
+    """RFC 7396: an object patches an object key by key, null removes, anything else replaces.
+
+    Arguments stay as they are.
+    """
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}

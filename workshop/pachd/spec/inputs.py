@@ -1,4 +1,7 @@
-"""The input of a pipeline: walking it, its order, its defaults, and what is refused. Pure functions over documents (pps.fields)."""
+"""The input of a pipeline: walking it, its order, its defaults, and what is refused.
+
+Pure functions over documents (pps.fields).
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,9 @@ def first_name(document: Document) -> str:
 
 
 def sort(document: Document | None) -> None:
-    """Sort the arms of every cross, join, group and union by the names that the user gave (in place, stable, inner lists first)."""
+    """Sort the arms of every cross, join, group and union by the names that the user gave (in place, stable,
+    inner lists first).
+    """
     for each in visit(document):
         arms(each).sort(key=lambda arm: first_name(arm).encode())
 
@@ -55,7 +60,10 @@ def clean_glob(glob: str) -> str:
 
 
 def fill_in(document: Document | None, pipeline: str, now: str) -> None:
-    """Sort, then fill in what the user left out (in place): names, branches, types, cron repos. `now` is an RFC 3339 time."""
+    """Sort, then fill in what the user left out (in place): names, branches, types, cron repos.
+
+    `now` is an RFC 3339 time.
+    """
     sort(document)
     triggers: dict[str, int] = {}
     for kind, leaf in leaves(document):
@@ -79,7 +87,10 @@ def fill_in(document: Document | None, pipeline: str, now: str) -> None:
 
 # ---------------------------------------------------------------- what is refused
 def validate(document: Document | None, project: str, check_cron: Callable[[str], Any]) -> None:
-    """Refuse a filled-in input that cannot be; fills in the project of each (in place). `check_cron` raises on a bad schedule."""
+    """Refuse a filled-in input that cannot be; fills in the project of each (in place).
+
+    `check_cron` raises on a bad schedule.
+    """
     _validate_names(document, set())
     for each in visit(document):
         kinds = [kind for kind in ("pfs", *_CHECK_ORDER, "cron") if each.get(kind) is not None and each[kind] != []]
@@ -135,12 +146,14 @@ def _validate_pfs(leaf: Document, project: str) -> None:
     if leaf.get("s3"):
         if leaf.get("glob") != "/":
             raise PachydermError(
-                "inputs that set 's3' to 'true' must also set 'glob', to \"/\", as the S3 gateway is only able to expose data at the commit level"
+                "inputs that set 's3' to 'true' must also set 'glob', to \"/\", as the S3 gateway is only able to "
+                "expose data at the commit level"
             )
         for flag, shown in (("lazy", "lazy"), ("emptyFiles", "empty_files")):
             if leaf.get(flag):
                 raise PachydermError(
-                    f"input cannot specify both 's3' and '{shown}', as 's3' requires input data to be accessed via Pachyderm's S3 gateway"
+                    f"input cannot specify both 's3' and '{shown}', as 's3' requires input data to be accessed via "
+                    "Pachyderm's S3 gateway"
                     " rather than the file system"
                 )
     if leaf.get("commit"):
@@ -149,7 +162,9 @@ def _validate_pfs(leaf: Document, project: str) -> None:
 
 # ---------------------------------------------------------------- what it stands on
 def branches(document: Document | None, project: str) -> list[tuple[BranchName, bool]]:
-    """The branches that a pipeline with this input stands on, in order, each with whether new commits there make no job (`never`)."""
+    """The branches that a pipeline with this input stands on, in order, each with whether new commits there
+    make no job (`never`).
+    """
     found = []
     for kind, leaf in leaves(document):
         repo = RepoName(

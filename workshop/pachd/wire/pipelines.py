@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from google.protobuf import json_format
 from workshop.pachd.errors import InvalidArgument, PachydermError
 from workshop.pachd.model import DEFAULT_PROJECT, PipelineName
 from workshop.pachd.pfs import Pfs
-from workshop.pachd.pps import control, creation, defaults, jobs, pipelines, secrets, status
+from workshop.pachd.pps import control, creation, crons, defaults, jobs, pipelines, secrets, status
 from workshop.pachd.pps.jq import Filter, render
 from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Pipeline
@@ -38,10 +39,8 @@ def _pack(request: Any) -> Any:
 def _pack_v2(request: Any) -> Any:
     packed = pps_v2.CreatePipelineTransaction(user_json=request.create_pipeline_request_json)
     kept = packed.create_pipeline_request
-    try:
+    with contextlib.suppress(JsonFault, json_format.ParseError):  # the trial run says what is wrong
         json_format.ParseDict(parse(packed.user_json), kept)
-    except (JsonFault, json_format.ParseError):
-        pass  # the trial run says what is wrong
     kept.update, kept.reprocess, kept.dry_run = request.update, request.reprocess, request.dry_run
     return packed
 
@@ -180,7 +179,7 @@ class Pipelines:
         return required_pipeline(request)
 
     def RunCron(self, request: Any, call: Call) -> Any:
-        control.run_cron(self._pfs, required_pipeline(request))
+        crons.run_now(self._pfs, required_pipeline(request))
         return google.Empty()
 
     def RunPipeline(self, request: Any, call: Call) -> Any:
