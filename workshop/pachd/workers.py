@@ -81,11 +81,11 @@ class Surroundings:
     """What all workers of this daemon share."""
 
     store: Store
-    isolation: Isolation
     images: Images
     host: str = "127.0.0.1"
     port: int = 0
     token: str = ""
+    isolation: Isolation = Isolation("paths")  # until it has been tried
 
     @property
     def folder(self) -> Path:

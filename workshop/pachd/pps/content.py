@@ -29,8 +29,6 @@ class Content:
     def maps(self, db: sqlite3.Connection) -> Maps:
         return Maps(Rows(db))
 
-    writing_maps = maps
-
     def root_of(self, db: sqlite3.Connection, commit: Commit) -> bytes | None:
         return commits.content(db, commit)
 
@@ -85,7 +83,7 @@ class Content:
     def edits(self) -> dict:
         return {}
 
-    def take_out(self, edits: dict, identity: bytes, record: Record) -> None:
+    def take_out(self, db: Any, edits: dict, identity: bytes, record: Record) -> None:
         for path, _, _ in record.outputs:
             edits[path.encode() + b"\0" + identity.hex().encode()] = None
 

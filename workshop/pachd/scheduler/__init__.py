@@ -6,6 +6,7 @@ things: a committed write (somebody changed the store), an event of a sandbox, a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
@@ -16,14 +17,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from workshop.pachd import runner
 from workshop.pachd.errors import PachydermError
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import jobs, pipelines, secrets
+from workshop.pachd.pps.content import Content
 from workshop.pachd.pps.records import UNFINISHED_SQL, Job, JobState, Pipeline, PipelineState
 from workshop.pachd.runner import SandboxLost
 from workshop.pachd.scheduler import starting
-from workshop.pachd.pps.content import Content
 from workshop.pachd.scheduler.crons import Crons
 from workshop.pachd.scheduler.egress import Egress
 from workshop.pachd.scheduler.jobrun import JobRun
@@ -75,10 +77,8 @@ class Scheduler:
 
     def wake(self) -> None:
         """Have the thread look around (from any thread)."""
-        try:
+        with contextlib.suppress(BlockingIOError):  # it is being woken already
             os.write(self._wake_writer, b".")
-        except BlockingIOError:
-            pass  # it is being woken already
 
     def ask(self, action: Callable[[], None]) -> None:
         """Have something done on the scheduler's thread."""
@@ -86,6 +86,8 @@ class Scheduler:
         self.wake()
 
     def _main(self) -> None:
+        self.shared.isolation = runner.probe()
+        log.info("workers have %s", self.shared.isolation.describe())
         self._take_up()
         while not self._stopping:
             try:
@@ -119,10 +121,8 @@ class Scheduler:
         self._let_go()
 
     def _drain(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._wake_reader, 65536)
-        except BlockingIOError:
-            pass
 
     # ---------------------------------------------------------------- what the rows say
 
@@ -314,10 +314,8 @@ class Scheduler:
 
     def _unregister(self, worker: Worker) -> None:
         if worker.sandbox is not None:
-            try:
+            with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(worker.sandbox)
-            except (KeyError, ValueError):
-                pass
 
     def stop_work(self, run: Run, worker: Worker) -> None:
         worker.stop_job(run.key)

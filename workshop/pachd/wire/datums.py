@@ -248,9 +248,7 @@ def _input(message: Any, verb: str) -> tuple[datums.Node, Callable[[Source], Com
 class _Planned:
     """The files of an input's leaves at the commits that it names now."""
 
-    def __init__(
-        self, db: sqlite3.Connection, pfs: Pfs, find: Callable[[Source], CommitHandle], call: Call
-    ) -> None:
+    def __init__(self, db: sqlite3.Connection, pfs: Pfs, find: Callable[[Source], CommitHandle], call: Call) -> None:
         self._db, self._find, self._call = db, find, call
         self._content = Content(pfs.store)
         self._commits: dict[int, Commit] = {}

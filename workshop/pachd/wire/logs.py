@@ -48,7 +48,7 @@ class Logs:
                     continue
             if not request.follow or call.cancelled():
                 return
-            self._wait(pipeline, after, call)
+            self._wait_for_line(pipeline, after, call)
 
     def _asked(self, request: Any) -> tuple[PipelineName, str, int]:
         """(pipeline, job id, earliest time) of a request; refused as a real pachd does."""
@@ -84,7 +84,7 @@ class Logs:
             since = found.created - HOUR
         return pipeline, request.job.id, since
 
-    def _wait(self, pipeline: PipelineName, after: int, call: Any) -> None:
+    def _wait_for_line(self, pipeline: PipelineName, after: int, call: Any) -> None:
         """Until there is another line of the pipeline, or nobody listens any more."""
 
         def more() -> bool | None:
