@@ -7,12 +7,16 @@ from __future__ import annotations
 
 
 class PachydermError(Exception):
-    """A refusal with the text that the client reads; never empty."""
+    """A refusal with the text that the client reads; never empty.
+
+    `full` is the text as Pachyderm wraps it in the calls that it went through, which only transactions show.
+    """
 
     code = "UNKNOWN"
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, full: str = "") -> None:
         super().__init__(text or "unknown error")
+        self.full = full or str(self)
 
     @property
     def text(self) -> str:
@@ -20,7 +24,11 @@ class PachydermError(Exception):
 
     def wrapped(self, prefix: str) -> PachydermError:
         """The same refusal, of the same class, with words before it."""
-        return type(self)(f"{prefix}{self}")
+        return type(self)(f"{prefix}{self}", f"{prefix}{self.full}")
+
+    def within(self, prefix: str) -> PachydermError:
+        """The same refusal, with words before its full text alone."""
+        return type(self)(str(self), f"{prefix}{self.full}")
 
 
 class NotFound(PachydermError):

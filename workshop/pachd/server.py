@@ -14,8 +14,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from workshop.pachd import errors
 from workshop.pachd.pfs import Pfs
+from workshop.pachd.pfs.clock import Clock
 from workshop.pachd.store import Store
 from workshop.pachd.wire import cluster
+from workshop.pachd.wire.pfs import PfsService
+from workshop.pachd.wire.pps import Pps
 from workshop.pachd.wire.serve import Call, Dispatcher
 from workshop.pachd.wire.transaction import Transactions
 
@@ -42,6 +45,7 @@ class Daemon:
         self.host, self.port, self._token = host, port, token
         self.store = Store(state)
         self.pfs = Pfs(self.store)
+        self.clock = Clock(self.pfs)
         transactions = Transactions(self.pfs)
         self.servicers = self._servicers(transactions)
         transactions.admit(self.servicers)
@@ -56,6 +60,8 @@ class Daemon:
     def _servicers(self, transactions: Transactions) -> list:
         return [
             transactions,
+            PfsService(self.pfs),
+            Pps(self.pfs),
             cluster.Admin(self.store),
             cluster.Version(),
             cluster.Enterprise(),
@@ -89,12 +95,13 @@ class Daemon:
                 f"port {self.port} on {self.host} is taken: choose another one with --port"
             ) from None
         self._server.start()
+        self.clock.start()
 
     def stop(self, grace: float = 0.5) -> None:
         if self._stopped.is_set():
             return
         self._stopped.set()
-        self.store.changes.bump()
+        self.clock.stop()
         self._server.stop(grace).wait()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.store.close()

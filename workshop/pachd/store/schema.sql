@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS repo (
 );
 
 CREATE TABLE IF NOT EXISTS commits (
-    id          INTEGER PRIMARY KEY,        -- grows with time: the order of creation
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows with time: the order of creation
     repo        INTEGER NOT NULL REFERENCES repo ON DELETE CASCADE,
     set_id      TEXT NOT NULL,              -- the commit set's id, and so the commit's
     branch      TEXT NOT NULL,              -- the branch it was made on
@@ -50,6 +50,8 @@ CREATE TABLE IF NOT EXISTS commits (
     error       TEXT NOT NULL DEFAULT '',
     metadata    TEXT NOT NULL DEFAULT '{}',
     root        BLOB,                       -- what is in it; NULL = empty
+    base        BLOB,                       -- what it was built on: its parent's root, or that of the nearest ancestor without an error
+    written     INTEGER NOT NULL DEFAULT 0, -- bytes sent for it while it was open
     size        INTEGER NOT NULL DEFAULT 0, -- bytes, as shown once finished
     started     INTEGER NOT NULL,
     finishing   INTEGER,
@@ -81,6 +83,7 @@ CREATE TABLE IF NOT EXISTS branch (
     UNIQUE (repo, name)
 );
 CREATE INDEX IF NOT EXISTS branch_by_head ON branch (head);
+CREATE INDEX IF NOT EXISTS branches_triggered ON branch (repo) WHERE trigger IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS branch_provenance (  -- direct provenance
     downstream  INTEGER NOT NULL REFERENCES branch ON DELETE CASCADE,
@@ -130,6 +133,8 @@ CREATE TABLE IF NOT EXISTS pipeline (       -- one row for each version
     UNIQUE (project, name, version)
 );
 
+CREATE UNIQUE INDEX IF NOT EXISTS pipeline_current ON pipeline (project, name) WHERE current = 1;
+
 CREATE TABLE IF NOT EXISTS job (
     id              INTEGER PRIMARY KEY,
     project         TEXT NOT NULL,
@@ -152,6 +157,7 @@ CREATE TABLE IF NOT EXISTS job (
     UNIQUE (project, pipeline, set_id)
 );
 CREATE INDEX IF NOT EXISTS jobs_of_set ON job (set_id);
+CREATE INDEX IF NOT EXISTS jobs_of_pipeline ON job (project, pipeline, id);
 CREATE INDEX IF NOT EXISTS jobs_unfinished ON job (state) WHERE state NOT IN (4, 5, 6, 9);
 
 CREATE TABLE IF NOT EXISTS secret (
@@ -167,7 +173,20 @@ CREATE TABLE IF NOT EXISTS defaults (
     created     INTEGER NOT NULL
 );
 
--- ============================================================ logs (pps/)
+-- ============================================================ running jobs (pps/datums.py, scheduler/)
+CREATE TABLE IF NOT EXISTS job_plan (       -- what a job's datums were worked out from: equal plans, equal datums
+    job     INTEGER PRIMARY KEY REFERENCES job ON DELETE CASCADE,
+    plan    TEXT NOT NULL                   -- JSON: input, salt, roots of the input commits
+);
+
+CREATE TABLE IF NOT EXISTS datum_done (     -- datums of a running job that are over, until the job is
+    job     INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    id      BLOB NOT NULL,
+    record  BLOB NOT NULL,                  -- as in the map job.datums
+    PRIMARY KEY (job, id)
+) WITHOUT ROWID;
+
+-- ============================================================ logs (pps/logs.py)
 CREATE TABLE IF NOT EXISTS log (
     id          INTEGER PRIMARY KEY,
     project     TEXT NOT NULL,
@@ -178,6 +197,7 @@ CREATE TABLE IF NOT EXISTS log (
     user        INTEGER NOT NULL DEFAULT 0,
     master      INTEGER NOT NULL DEFAULT 0,
     time        INTEGER NOT NULL,
-    message     TEXT NOT NULL
+    message     TEXT NOT NULL,
+    data        TEXT NOT NULL DEFAULT ''    -- JSON: [[path, hex hash], ...] of the datum's files
 );
 CREATE INDEX IF NOT EXISTS log_of_pipeline ON log (project, pipeline, job);

@@ -83,7 +83,7 @@ class Transactions(Transactor):
                 try:
                     answer = method(method.unpack(value), tx)  # type: ignore[attr-defined]
                 except errors.PachydermError as error:
-                    raise error.wrapped(f"error running request {number} of {len(info.requests)}: ") from None
+                    raise type(error)(f"error running request {number} of {len(info.requests)}: {error.full}") from None
                 answers.append(answer)
                 response = info.responses.add()
                 if answer is not None and answer.DESCRIPTOR.full_name == "pfs_v2.Commit":
