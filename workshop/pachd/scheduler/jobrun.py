@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachd import ids
+from workshop.pachd.datums import Datum
 from workshop.pachd.pps import datums as records
 from workshop.pachd.pps import jobs
 from workshop.pachd.pps.datums import DatumState, InputFile, Record, Stats
@@ -149,7 +150,8 @@ class JobRun:
     def _give(self, worker: Worker, number: int) -> None:
         tasks = [self.queue.popleft() for _ in range(min(number, len(self.queue)))]
         with self.scheduler.store.database.read() as db:
-            prepared = [(task.index, self._env(task), self._inputs(db, task)) for task in tasks]
+            laid = iter(self.content.lay_out(db, [file for task in tasks for file in task.datum]))
+            prepared = [(task.index, self._env(task), _by_name(task.datum, laid)) for task in tasks]
         for task in tasks:
             self.running[task.index] = task
         self.scheduler.give(self, worker, prepared)
@@ -179,16 +181,6 @@ class JobRun:
                 env[f"PACH_DATUM_{name}_GROUP_BY"] = file.group_key
         env["PACH_DATUM_ID"] = task.id.hex()
         return env
-
-    def _inputs(self, db: Any, task: Task) -> list[tuple[str, int, list[Any]]]:
-        """The files of a datum as a sandbox lays them out, by input name."""
-        found: dict[str, tuple[int, dict[str, Any]]] = {}
-        for file in task.datum:
-            flags = (1 if file.source.empty_files else 0) | (2 if file.source.lazy else 0)
-            files = found.setdefault(file.source.name, (flags, {}))[1]
-            for path, size, places in self.content.laid_out(db, file):
-                files[path] = (path, size, places)
-        return [(name, flags, list(files.values())) for name, (flags, files) in found.items()]
 
     # ---------------------------------------------------------------- what workers say
 
@@ -391,6 +383,15 @@ class JobRun:
         self._steps = None
         self.deposits.release()
         self.scheduler.left(self)
+
+
+def _by_name(datum: Datum, laid: Iterator[list[Any]]) -> list[tuple[str, int, list[Any]]]:
+    """The files of a datum as a sandbox lays them out, by input name; what overlaps comes once."""
+    found: dict[str, tuple[int, dict[str, Any]]] = {}
+    for file in datum:
+        flags = (1 if file.source.empty_files else 0) | (2 if file.source.lazy else 0)
+        found.setdefault(file.source.name, (flags, {}))[1].update((entry[0], entry) for entry in next(laid))
+    return [(name, flags, list(files.values())) for name, (flags, files) in found.items()]
 
 
 def _better_chunk(chunk: int, seconds: float) -> int:

@@ -32,7 +32,7 @@ def write(
         if before is not None:
             content.take_out(tx.db, edits, identity, before)
     for identity, record in results.items():
-        content.put_in(edits, identity, record)
+        content.put_in(tx.db, edits, identity, record)
     if output is not None:
         root = output.root
         if base is None and root:  # what earlier jobs left, of which nothing is known any more

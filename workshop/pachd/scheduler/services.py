@@ -68,13 +68,12 @@ class Service:
             for _ in planner.steps():
                 pass
             for task in planner.plan.new:
-                for file in task.datum:
+                for file, laid in zip(task.datum, content.lay_out(db, list(task.datum)), strict=True):
                     self.files.append((file.path, file.hash))
                     name = file.source.name
                     env[name] = f"/pfs/{name}{file.path}" if file.path != "/" else f"/pfs/{name}"
                     env[f"{name}_COMMIT"] = self.inputs.commits[file.source.position].id
-                    files = found.setdefault(name, {})
-                    files.update((path, (path, size, places)) for path, size, places in content.laid_out(db, file))
+                    found.setdefault(name, {}).update((entry[0], entry) for entry in laid)
         return env, [(name, 0, list(files.values())) for name, files in found.items()]
 
     def event(self, worker: Worker, event: tuple[Any, ...]) -> None:

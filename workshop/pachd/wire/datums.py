@@ -188,8 +188,7 @@ class _Shown:
         if key not in self._committed:
             commit = rows.find_commit(self._db, name)
             self._committed[key] = commit.finishing if commit is not None else None
-        shown = self._content.shown_hash(self._db, each.path, each.hash)
-        return file_info(name, each.branch, each.path, each.tag, self._committed[key], each.size, shown)
+        return file_info(name, each.branch, each.path, each.tag, self._committed[key], each.size, each.hash)
 
 
 def _stats(stats: Stats) -> bytes:
@@ -287,9 +286,8 @@ class _Planned:
 
     def _file(self, file: File) -> bytes:
         commit = self._commits[file.source.position]
-        shown = self._content.shown_hash(self._db, file.path, file.hash)
         tag = self._content.tag_of(file)
-        return file_info(commit.name, commit.branch, file.path, tag, commit.finishing, file.size, shown)
+        return file_info(commit.name, commit.branch, file.path, tag, commit.finishing, file.size, file.hash)
 
 
 __all__ = ["Datums", "JobName"]
