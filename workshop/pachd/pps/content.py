@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -143,42 +142,33 @@ class _Finder:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.whole = source.glob.strip("/") == ""
-        self.pattern = None if self.whole else glob.compile(source.glob)
-        parts = [part for part in source.glob.split("/") if part]
-        bounded = "**" not in source.glob and not re.search(r"[({\\][^/]*/", source.glob)
-        self._parts = parts if bounded else None
+        self.glob = glob.compile(source.glob)
+        self.whole = self.glob.pattern == "/"
+        self._parts = self.glob.pattern.strip("/").split("/") if self.glob.depth else []
 
     def file(self, trees: Trees, entry: Entry) -> File | None:
         """The entry as a file of the leaf, if the glob finds it."""
         source, path = self.source, entry.path
-        plain = path.rstrip("/") or "/"
-        if self.pattern is None:
-            if path != "/":
-                return None
-            join = group = ""
-        else:
-            match = self.pattern.match(plain)
-            if match is None:
-                return None
-            join = glob.expand(source.join_on, match) if source.join_on else ""
-            group = glob.expand(source.group_by, match) if source.group_by else ""
+        if self.glob.match(path) is None:
+            return None
+        join = self.glob.replace(path, source.join_on) if source.join_on else ""
+        group = self.glob.replace(path, source.group_by) if source.group_by else ""
         return File(source, path, trees.hash(entry), entry_size(entry), join, group, entry)
 
     def walk(self, trees: Trees, root: bytes) -> Iterator[Entry]:
         """The entries that the glob may find, in path order."""
         if self.whole:
             return iter((Entry("/", "", root),))
-        if self._parts is None:
-            return trees.walk(root)
+        if not self._parts:
+            folder = self.glob.folder
+            return trees.walk(trees.directory(root, folder), folder)
         return self._level(trees, Entry("/", "", root), 0)
 
     def _level(self, trees: Trees, folder: Entry, depth: int) -> Iterator[Entry]:
-        assert self._parts is not None
         part, last = self._parts[depth], depth == len(self._parts) - 1
-        if _LITERAL.fullmatch(part):
-            found: Iterable[Entry] = trees.lookup(folder.value, f"/{part}")
-            found = [entry._replace(path=folder.path + entry.path[1:]) for entry in found]
+        found: Iterable[Entry]
+        if glob.literal_prefix(part) == part:
+            found = [e._replace(path=folder.path + e.path[1:]) for e in trees.lookup(folder.value, f"/{part}")]
         else:
             found = trees.children(folder.value, folder.path)
         for entry in found:
@@ -186,6 +176,3 @@ class _Finder:
                 yield entry
             elif entry.is_directory:
                 yield from self._level(trees, entry, depth + 1)
-
-
-_LITERAL = re.compile(r"[\w .,;:=#%&'\"<>~`-]+", re.ASCII)
