@@ -76,6 +76,9 @@ class Images:
         return self._known.get(name)
 
 
+UNTRIED = Isolation("paths")
+
+
 @dataclass
 class Surroundings:
     """What all workers of this daemon share."""
@@ -85,7 +88,7 @@ class Surroundings:
     host: str = "127.0.0.1"
     port: int = 0
     token: str = ""
-    isolation: Isolation = Isolation("paths")  # until it has been tried
+    isolation: Isolation = UNTRIED
 
     @property
     def folder(self) -> Path:
@@ -97,7 +100,7 @@ class Worker:
 
     def __init__(self, pool: Pool, number: int) -> None:
         self.pool, self.number = pool, number
-        self.name = f"{pool.name.project}-{pool.name.name}-v{pool.version}-{number}"
+        self.name = f"{pool.name.project}-{pool.name.name}-v{pool.version}-{number:05}"  # as a pod's
         self.sandbox: Sandbox | None = None
         self.waiting: dict[int, int] = {}  # index of a datum sent -> how many before it were sent; in order
         self.current: tuple[int, int] | None = None  # (index, ns since the epoch when it was started)

@@ -52,7 +52,6 @@ class Scheduler:
         self.inbox: list[Callable[[], None]] = []  # what other threads want done on this one
         self.errors: dict[PipelineName, str] = {}
         self._known: dict[PipelineName, Pipeline] = {}
-        self._settings: dict[int, dict[str, Any]] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
@@ -142,8 +141,7 @@ class Scheduler:
             for row in db.execute(query):
                 waiting.setdefault(PipelineName(row["project"], row["pipeline"]), []).append(row)
         for name, run in list(self.runs.items()):
-            alive = any(row["id"] == run.key for row in waiting.get(name, ()))
-            if not alive and run.key >= 0:
+            if run.job is not None and all(row["set_id"] != run.key for row in waiting.get(name, ())):
                 run.cancel()
         for name in [name for name in self.pools if name not in current or not _runs(current[name])]:
             self._drop(name)
@@ -183,7 +181,7 @@ class Scheduler:
         """See to the oldest job of a pipeline; a service's next job ends the one before."""
         run = self.runs.get(pipeline.name)
         if isinstance(run, Service):
-            if len(rows) > 1 and rows[0]["id"] == run.key and starting.ready(self, pipeline, rows[1]):
+            if len(rows) > 1 and rows[0]["set_id"] == run.key and starting.ready(self, pipeline, rows[1]):
                 run.finish()
             return
         if run is None and not self.egresses.has(pipeline.name):
@@ -249,10 +247,8 @@ class Scheduler:
     def give(self, run: Run, worker: Worker, datums: list[tuple[int, Any, Any]]) -> None:
         """Send datums of a run to a worker; when it turns out to be gone, another try follows."""
         fresh = worker.sandbox is None
-        if run.key not in self._settings:
-            self._settings = {run.key: run.settings(), **{k: v for k, v in self._settings.items() if k in self._keys()}}
         try:
-            worker.give(run.key, self._settings[run.key], datums)
+            worker.give(run.key, run.common, datums)
         except (SandboxLost, OSError) as error:
             for datum in datums:
                 worker.waiting.setdefault(datum[0], 0)
@@ -260,9 +256,6 @@ class Scheduler:
             return
         if fresh and worker.sandbox is not None:
             self._selector.register(worker.sandbox, selectors.EVENT_READ, worker)
-
-    def _keys(self) -> set[int]:
-        return {run.key for run in self.runs.values()}
 
     def _hear(self, worker: Worker) -> None:
         if worker.sandbox is None:
@@ -336,7 +329,7 @@ class Scheduler:
     def restart_datum(self, job: Job, filters: list[str]) -> bool:
         """Run the datums again that workers are at and whose files match all filters; whether there were any."""
         run = self.runs.get(job.name.pipeline)
-        if run is None or run.key != job.row:
+        if run is None or run.key != job.name.id:
             return False
         found = [w for w in run.pool.workers if w.current is not None and run.matches(w.current[0], filters)]
         for worker in found:
@@ -345,7 +338,7 @@ class Scheduler:
                 self.ask(partial(self._restart, worker, run.key, current[0]))
         return bool(found)
 
-    def _restart(self, worker: Worker, key: int, index: int) -> None:
+    def _restart(self, worker: Worker, key: str, index: int) -> None:
         if worker.sandbox is not None:
             try:
                 worker.sandbox.send(("restart", key, index))

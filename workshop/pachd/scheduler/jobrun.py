@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachd import ids
@@ -43,7 +44,7 @@ class JobRun:
     def __init__(self, scheduler: Scheduler, pool: Pool, pipeline: Pipeline, job: Job, inputs: Inputs) -> None:
         self.scheduler, self.pool, self.pipeline, self.job, self.inputs = scheduler, pool, pipeline, job, inputs
         self.content = scheduler.content
-        self.key = job.row
+        self.key = job.name.id
         self.over = False
         self.plan: Plan | None = None
         self.phase = 0
@@ -156,7 +157,8 @@ class JobRun:
             self.running[task.index] = task
         self.scheduler.give(self, worker, prepared)
 
-    def settings(self) -> dict[str, Any]:
+    @cached_property
+    def common(self) -> dict[str, Any]:
         """What the datums of this job have in common."""
         late = {
             "PACH_JOB_ID": self.job.name.id,

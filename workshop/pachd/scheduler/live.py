@@ -25,7 +25,7 @@ class Workers(Live):
 
     def worker_status(self, job: Job) -> list[WorkerStatus]:
         run = self._scheduler.runs.get(job.name.pipeline)
-        if not isinstance(run, JobRun) or run.key != job.row:
+        if not isinstance(run, JobRun) or run.key != job.name.id:
             return []
         found = []
         for worker in run.pool.workers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachd.pps import jobs
@@ -25,7 +26,7 @@ class Service:
         self, scheduler: Scheduler, pool: Pool, pipeline: Pipeline, job: Job | None, inputs: Inputs | None
     ) -> None:
         self.scheduler, self.pool, self.pipeline, self.job, self.inputs = scheduler, pool, pipeline, job, inputs
-        self.key = job.row if job is not None else -pipeline.row
+        self.key = job.name.id if job is not None else f"spout {pipeline.version}"
         self.over = False
         self.started = False
         self.files: list[tuple[str, bytes]] = []
@@ -47,7 +48,8 @@ class Service:
                 jobs.set_state(tx, self.job, JobState.RUNNING)
         return False
 
-    def settings(self) -> dict[str, Any]:
+    @cached_property
+    def common(self) -> dict[str, Any]:
         late = {"PACH_IN_WORKER": "true"}
         if self.job is not None:
             late |= {"PACH_JOB_ID": self.job.name.id, "PACH_OUTPUT_COMMIT_ID": self.job.name.id}

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from workshop.pachd import datums, errors
+from workshop.pachd import datums, errors, glob
 from workshop.pachd.datums import Datum, File, Source
 from workshop.pachd.errors import InvalidArgument, NotFound, PachydermError
 from workshop.pachd.model import DEFAULT_PROJECT, META, USER, CommitHandle, CommitName, JobName, RepoName
@@ -254,6 +254,10 @@ class _Planned:
 
     def files(self, source: Source) -> Iterator[File]:
         commit = self._commits[source.position] = self._resolve(self._find(source))
+        try:
+            glob.compile(source.glob)
+        except PachydermError as fault:  # as one server tells another
+            raise fault.wrapped("rpc error: code = Unknown desc = ") from None
         for file in self._content.files(self._db, source, commits.content(self._db, commit)):
             if self._call.cancelled():
                 raise errors.Cancelled("the call was cancelled")
