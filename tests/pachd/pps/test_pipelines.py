@@ -305,7 +305,7 @@ def test_a_commit_of_a_user_on_a_stopped_pipelines_output_makes_a_job(verbs):
     stop(verbs)
     with verbs.pfs.transaction() as tx:
         commits.start(tx, BranchName(NAME.repo(), "master"))
-    assert [job.name.id for job in verbs.jobs("p")][0] == tx.set_id
+    assert verbs.jobs("p")[0].name.id == tx.set_id
 
 
 def test_the_reader_of_a_stopped_pipeline_gets_no_jobs(verbs):
