@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import time
+from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -316,6 +317,13 @@ class JobRun:
             self.lines_since = time.monotonic()
         self.lines.append(line)
 
+    def matches(self, index: int, filters: list[str]) -> bool:
+        """Whether each filter is the path or the hash of one of the datum's files."""
+        task = self.tasks.get(index)
+        return task is not None and all(
+            any(one in (f.path, f.hash.hex(), b64encode(f.hash).decode()) for f in task.datum) for one in filters
+        )
+
     def data_of(self, task: Task) -> str:
         return json.dumps([(file.path, file.hash.hex()) for file in task.datum])
 
@@ -407,7 +415,7 @@ class JobRun:
             self._write_lines(tx)
         self._leave()
         if egress:
-            self.scheduler.egress(self.pipeline, self.job, plan.key)
+            self.scheduler.egresses.start(self.pipeline, self.job, plan.key)
         return None
 
     def _write_output(self, tx: Any) -> None:
@@ -453,7 +461,7 @@ class JobRun:
             return
         for worker in self.pool.workers:
             if worker.waiting:
-                self.scheduler.stop(self, worker)
+                self.scheduler.stop_work(self, worker)
         with self.scheduler.store.database.write() as db:
             self._write_lines_of_cancelled(db)
         self._leave()
