@@ -132,3 +132,43 @@ def test_a_check_that_is_none_is_refused(workshop, folder):
     workshop.steps[0].checks.append("file a@b rows many")
     with pytest.raises(ChecksError, match="'file a@b rows many'"):
         checks.makes(workshop.steps[0], folder)
+
+
+def test_facts_are_asked_of_pachd_and_problems_are_told_in_its_words(pachd):
+    client = pachd.client()
+    facts = [
+        Fact("repo", "training"),
+        Fact("branch", "training@master"),
+        Fact("file", "training@master:/iris.csv"),
+        Fact("file", "training@master:/iris.csv", 2),
+        Fact("pipeline", "train"),
+    ]
+
+    def problems():
+        return [finding.problem for finding in checks.check(facts, client)]
+
+    assert all(problems()) and "not found" in problems()[0]
+    client.create_repo("training")
+    assert problems()[0] == "" and all(problems()[1:])
+    client.put_file_bytes(("training", "master"), "/iris.csv", b"1\n2\n\n3\n")
+    assert problems()[:4] == ["", "", "", "training@master:/iris.csv has 3 rows, not 2"]
+    client.put_file_bytes(("training", "master"), "/iris.csv", b"1\n2")
+    assert problems()[:4] == ["", "", "", ""] and problems()[4]
+    client.delete_file(("training", "master"), "/iris.csv")
+    assert problems()[1] == "training@master holds no file yet"
+
+
+def test_a_step_that_is_not_ready_is_told_the_step_that_is_missing(pachd, workshop, folder):
+    client = pachd.client()
+
+    def lacking(number):
+        found = checks.missing(workshop.step(number), workshop, folder, client)
+        return found and found[1] and found[1].number
+
+    assert [lacking(number) for number in (1, 2, 3, 4, 5)] == [None, None, 2, 3, 2]
+    client.create_repo("training")
+    client.create_repo("attributes")
+    assert [lacking(number) for number in (3, 4, 5)] == [None, 3, None]
+    client.put_file_bytes(("training", "master"), "/iris.csv", b"1\n")
+    assert lacking(4) is None
+    assert lacking(6) == 4

@@ -10,6 +10,7 @@ what no line says by itself, in comments:
 
 import itertools
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,18 +75,24 @@ def makes(step: Step, folder: Path) -> list[Fact]:
 
 def needs(step: Step, folder: Path) -> list[Fact]:
     """What must be true before the step can begin: what its lines refer to, less what it makes itself."""
+    own = makes(step, folder)
     facts: list[Fact] = []
     for words in _pachctl_commands(step):
         addresses = [word.split(":")[0] for word in words[2:] if "@" in word]
+        if own:  # a step that changes things makes the older commits that it looks at, too
+            addresses = [re.sub(r"[\^~].*", "", address) for address in addresses]
         match words[:2]:
             case ["put", "file"] if addresses:
                 facts += [Fact("repo", addresses[0].split("@")[0])]
-            case ["get" | "list", "file"] if addresses:
+            case ["get" | "list", "file"] | ["wait" | "inspect", "commit"] if addresses:
                 facts += [Fact("branch", addresses[0])]
             case ["create" | "update", "pipeline"]:
                 for spec in _specs(words, folder):
                     facts += [Fact("branch", branch) for branch in inputs(spec["input"])]
-    own = makes(step, folder)
+    for command in step.commands:
+        match shlex.split(command.text) if command.text.startswith("workshop lineage ") else []:
+            case [*_, address]:
+                facts += [Fact("branch", address.split(":")[0])]
     made = {fact.name for fact in own if fact.kind in {"repo", "pipeline"}}
     written = {fact.name.split(":")[0] for fact in own if fact.kind == "file"}
     return [
@@ -96,15 +103,20 @@ def needs(step: Step, folder: Path) -> list[Fact]:
 
 
 def provider(fact: Fact, workshop: Workshop, folder: Path) -> Step | None:
-    """The first step that makes this fact true: the repo itself, files on the branch, or the pipeline that fills it."""
-    repo = fact.name.split("@")[0]
-    for step in workshop.steps:
-        for made in makes(step, folder):
-            if made == fact or (made.kind == "pipeline" and made.name == repo):
-                return step
-            if fact.kind == "branch" and made.kind == "file" and made.name.split(":")[0] == fact.name:
-                return step
-    return None
+    """The step that makes this fact true: the repo itself, files on the branch, or the pipeline that fills it.
+
+    The first that does; for an older commit (`training@master^`) the last, which is what made it the older one.
+    """
+    repo, branch = fact.name.split("@")[0], re.sub(r"[\^~].*", "", fact.name)
+    makers = [
+        step
+        for step in workshop.steps
+        for made in makes(step, folder)
+        if made == fact
+        or (made.kind == "pipeline" and made.name == repo)
+        or (fact.kind == "branch" and made.kind == "file" and made.name.split(":")[0] == branch)
+    ]
+    return next(iter(makers if branch == fact.name else reversed(makers)), None)
 
 
 def missing(step: Step, workshop: Workshop, folder: Path, client: "Client") -> tuple[Finding, Step | None] | None:

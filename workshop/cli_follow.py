@@ -37,7 +37,7 @@ def steps(context: str | None, workshop: str, as_json: bool) -> None:
         rows = [{"number": step.number, "title": step.title, "done": done[step.number]} for step in part.steps]
         return print_json({"workshop": workshop, "pachd": guide is not None, "steps": rows})
     for step in part.steps:
-        click.echo(f" {mark(done[step.number])} {step.number:>2}  {step.title}")
+        click.echo(f" {mark(True) if done[step.number] else '·'} {step.number:>2}  {step.title}")
     following = next((step for step in part.steps if not done[step.number]), None)
     hint = f"next: workshop step {following.number}" if following else "all done; once more: workshop reset"
     return click.echo(f"\n {hint}", err=True)

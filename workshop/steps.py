@@ -132,6 +132,8 @@ class Guide:
         sys.stdout.flush()
         if result.stderr:
             self._say(result.stderr.decode(errors="replace").rstrip("\n"))
+        if result.status == 130:  # Ctrl-C was meant for us
+            raise KeyboardInterrupt
         if result.status:
             raise WorkshopError(f"line {command.line} of the README failed with status {result.status}: {command.text}")
         outcome = Outcome(command, seconds, printed, command.prints(printed))

@@ -35,6 +35,7 @@ class Source:
     s3: bool = False
     reference: bool = False
     cron: bool = False
+    type: str = "user"  # of the repo
     position: int = 0  # its place among the input's leaves
     prefix: bytes = field(default=b"", compare=False)
 
@@ -124,6 +125,7 @@ def _parse(document: dict[str, Any], counter: Iterator[int]) -> Node | None:
             empty_files=bool(pfs.get("emptyFiles")),
             s3=bool(pfs.get("s3")),
             reference=bool(pfs.get("reference")),
+            type=pfs.get("repoType") or "user",
             position=next(counter),
         )
     if cron := document.get("cron"):

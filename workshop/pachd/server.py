@@ -19,6 +19,7 @@ from workshop.pachd.store import Store
 from workshop.pachd.wire import cluster
 from workshop.pachd.wire.metadata import Metadata
 from workshop.pachd.wire.pfs import PfsService
+from workshop.pachd.wire.pps import Pps
 from workshop.pachd.wire.serve import Call, Dispatcher
 from workshop.pachd.wire.transaction import Transactions
 
@@ -62,6 +63,7 @@ class Daemon:
             transactions,
             PfsService(self.pfs),
             Metadata(self.pfs),
+            Pps(self.pfs),
             cluster.Admin(self.store),
             cluster.Version(),
             cluster.Enterprise(),

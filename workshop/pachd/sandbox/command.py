@@ -214,7 +214,7 @@ class Commands:
                 _kill(os.kill, -1)
             else:
                 _kill(os.killpg, group)
-                for orphan in _children():
+                for orphan in children():
                     _kill(os.kill, orphan)
             while self.drain():
                 pass
@@ -229,7 +229,7 @@ def _kill(action, target):
         action(target, signal.SIGKILL)
 
 
-def _children():
+def children():
     """Process ids whose parent we are (Linux without a process-id namespace, as their subreaper)."""
     own = os.getpid()
     try:

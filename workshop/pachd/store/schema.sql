@@ -133,6 +133,8 @@ CREATE TABLE IF NOT EXISTS pipeline (       -- one row for each version
     UNIQUE (project, name, version)
 );
 
+CREATE UNIQUE INDEX IF NOT EXISTS pipeline_current ON pipeline (project, name) WHERE current = 1;
+
 CREATE TABLE IF NOT EXISTS job (
     id              INTEGER PRIMARY KEY,
     project         TEXT NOT NULL,
@@ -155,6 +157,7 @@ CREATE TABLE IF NOT EXISTS job (
     UNIQUE (project, pipeline, set_id)
 );
 CREATE INDEX IF NOT EXISTS jobs_of_set ON job (set_id);
+CREATE INDEX IF NOT EXISTS jobs_of_pipeline ON job (project, pipeline, id);
 CREATE INDEX IF NOT EXISTS jobs_unfinished ON job (state) WHERE state NOT IN (4, 5, 6, 9);
 
 CREATE TABLE IF NOT EXISTS secret (
@@ -170,7 +173,20 @@ CREATE TABLE IF NOT EXISTS defaults (
     created     INTEGER NOT NULL
 );
 
--- ============================================================ logs (pps/)
+-- ============================================================ running jobs (pps/datums.py, scheduler/)
+CREATE TABLE IF NOT EXISTS job_plan (       -- what a job's datums were worked out from: equal plans, equal datums
+    job     INTEGER PRIMARY KEY REFERENCES job ON DELETE CASCADE,
+    plan    TEXT NOT NULL                   -- JSON: input, salt, roots of the input commits
+);
+
+CREATE TABLE IF NOT EXISTS datum_done (     -- datums of a running job that are over, until the job is
+    job     INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    id      BLOB NOT NULL,
+    record  BLOB NOT NULL,                  -- as in the map job.datums
+    PRIMARY KEY (job, id)
+) WITHOUT ROWID;
+
+-- ============================================================ logs (pps/logs.py)
 CREATE TABLE IF NOT EXISTS log (
     id          INTEGER PRIMARY KEY,
     project     TEXT NOT NULL,
@@ -181,6 +197,7 @@ CREATE TABLE IF NOT EXISTS log (
     user        INTEGER NOT NULL DEFAULT 0,
     master      INTEGER NOT NULL DEFAULT 0,
     time        INTEGER NOT NULL,
-    message     TEXT NOT NULL
+    message     TEXT NOT NULL,
+    data        TEXT NOT NULL DEFAULT ''    -- JSON: [[path, hex hash], ...] of the datum's files
 );
 CREATE INDEX IF NOT EXISTS log_of_pipeline ON log (project, pipeline, job);
