@@ -17,6 +17,7 @@ from workshop.pachd.pfs import Pfs
 from workshop.pachd.pfs.clock import Clock
 from workshop.pachd.store import Store
 from workshop.pachd.wire import cluster
+from workshop.pachd.wire.metadata import Metadata
 from workshop.pachd.wire.pfs import PfsService
 from workshop.pachd.wire.pps import Pps
 from workshop.pachd.wire.serve import Call, Dispatcher
@@ -61,6 +62,7 @@ class Daemon:
         return [
             transactions,
             PfsService(self.pfs),
+            Metadata(self.pfs),
             Pps(self.pfs),
             cluster.Admin(self.store),
             cluster.Version(),
