@@ -19,6 +19,7 @@ from workshop.pachd.scheduler import Scheduler
 from workshop.pachd.scheduler.live import Workers
 from workshop.pachd.store import Store
 from workshop.pachd.wire import cluster
+from workshop.pachd.wire.metadata import Metadata
 from workshop.pachd.wire.pfs import PfsService
 from workshop.pachd.wire.pps import Pps
 from workshop.pachd.wire.serve import Call, Dispatcher
@@ -68,6 +69,7 @@ class Daemon:
         return [
             transactions,
             PfsService(self.pfs),
+            Metadata(self.pfs),
             Pps(self.pfs, Workers(self.scheduler)),
             cluster.Admin(self.store),
             cluster.Version(),
