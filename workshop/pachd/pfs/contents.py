@@ -1,0 +1,54 @@
+"""What a commit holds, as far as metadata needs to know: what it builds on, its size, and what is wrong with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from workshop.pachd.pfs import rows
+from workshop.pachd.pfs.rows import Commit
+
+if TYPE_CHECKING:
+    from workshop.pachd.pfs.transaction import Transaction
+    from workshop.pachd.store import Store
+
+
+def base_of(db: sqlite3.Connection, parent: Commit | None) -> tuple[Commit | None, bytes | None]:
+    """What a child of `parent` builds on: the nearest ancestor without an error, and its content."""
+    while parent is not None and parent.error:
+        parent = rows.commit_by_row(db, parent.parent) if parent.parent is not None else None
+    return (None, None) if parent is None else (parent, parent.root)
+
+
+def rebase(tx: Transaction, commit: Commit) -> Commit:
+    """Put what was written to an unfinished commit on top of what its base holds now."""
+    parent = rows.commit_by_row(tx.db, commit.parent) if commit.parent is not None else None
+    base = base_of(tx.db, parent)[1]
+    if base == commit.base:
+        return commit
+    root = base if commit.root == commit.base else carry_over(tx.store, tx.db, commit.base, commit.root, base)
+    tx.db.execute("UPDATE commits SET root = ?, base = ? WHERE id = ?", (root, base, commit.row))
+    return replace(commit, root=root, base=base)
+
+
+def carry_over(
+    store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, onto: bytes | None
+) -> bytes | None:
+    """The content `onto` with the changes from `old` to `new` made to it."""
+    return new
+
+
+def size(store: Store, db: sqlite3.Connection, root: bytes | None) -> int:
+    """Bytes of all files below a root."""
+    return 0
+
+
+def fault(store: Store, db: sqlite3.Connection, base: bytes | None, root: bytes | None) -> str:
+    """What validation finds wrong in a root that was built on `base`; '' when nothing is."""
+    return ""
+
+
+def differs(store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, path: str) -> bool:
+    """Whether the file of exactly this stored path (`/d/f`) is not the same in two roots."""
+    return False

@@ -1,0 +1,30 @@
+"""pfs_v2.API: Fsck."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from workshop.pachd.pfs import Pfs, fsck
+from workshop.pachd.wire.schema import pfs_v2
+from workshop.pachd.wire.serve import Call
+
+
+class Fsck:
+    """Consistency checks."""
+
+    service = "pfs_v2.API"
+    pfs: Pfs
+
+    def Fsck(self, request: Any, call: Call) -> Iterator[Any]:
+        """Nothing when all is well; else a message for each fault, and for each that was put right."""
+        if request.fix:
+            with self.pfs.transaction() as tx:
+                found = list(fsck.repair(tx))
+        else:
+            with self.pfs.store.database.read() as db:
+                found = [(fault.text, "") for fault in fsck.check(self.pfs.store, db)]
+        for text, done in found:
+            yield pfs_v2.FsckResponse(error=text)
+            if done:
+                yield pfs_v2.FsckResponse(fix=done)
