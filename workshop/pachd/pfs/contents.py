@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workshop.pachd.pfs import rows
 from workshop.pachd.pfs.rows import Commit
+from workshop.pachd.store.trees import size as tree_size
 
 if TYPE_CHECKING:
     from workshop.pachd.pfs.transaction import Transaction
@@ -36,19 +37,34 @@ def carry_over(
     store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, onto: bytes | None
 ) -> bytes | None:
     """The content `onto` with the changes from `old` to `new` made to it."""
-    return new
+    trees = store.trees(db)
+    edits: dict[tuple[str, str], bytes | None] = {}
+    for before, after in trees.diff(old, new):
+        for entry in (before, after):
+            if entry is not None and not entry.is_directory:
+                edits[entry.path, entry.tag] = None if after is None else after.value
+    return trees.edit_files(onto, edits)
 
 
 def size(store: Store, db: sqlite3.Connection, root: bytes | None) -> int:
     """Bytes of all files below a root."""
-    return 0
+    return tree_size(root)
 
 
 def fault(store: Store, db: sqlite3.Connection, base: bytes | None, root: bytes | None) -> str:
     """What validation finds wrong in a root that was built on `base`; '' when nothing is."""
-    return ""
+    found = next(store.trees(db).collisions(base, root), None)
+    return str(found) if found is not None else ""
 
 
 def differs(store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, path: str) -> bool:
     """Whether the file of exactly this stored path (`/d/f`) is not the same in two roots."""
-    return False
+    trees = store.trees(db)
+    parts = path.rsplit("/", 1)
+    if len(parts) < 2 or not parts[1]:
+        return False
+    before, after = (
+        [(entry.tag, entry.value) for entry in trees.lookup(root, path) if not entry.is_directory]
+        for root in (old, new)
+    )
+    return before != after

@@ -294,7 +294,7 @@ class Maps:
 def _is_end(level: int, key: bytes) -> bool:
     """Whether a node of this level ends after this key. Each level looks at other bits."""
     nul = key.find(0)
-    mixed = (crc32(key if nul < 0 else key[:nul], level) * 0x9E3779B1) & 0xFFFFFFFF
+    mixed = ((crc32(key if nul < 0 else key[:nul]) ^ level * 0x85EBCA6B) * 0x9E3779B1) & 0xFFFFFFFF
     return not (mixed ^ mixed >> 15) >> 7 & 31
 
 
@@ -309,9 +309,7 @@ def _ends(level: int, keys: list[bytes]) -> Iterator[int]:
         yield len(keys)
 
 
-def _merge(
-    node: Node, changes: list[tuple[bytes, bytes | None, int]]
-) -> tuple[list[bytes], list[bytes], list[int]]:
+def _merge(node: Node, changes: list[tuple[bytes, bytes | None, int]]) -> tuple[list[bytes], list[bytes], list[int]]:
     """The entries of a node with changes made."""
     keys, values, counts = [], [], []
     position = 0
@@ -442,15 +440,12 @@ class _Walk:
 
     def enter(self) -> None:
         assert self.head is not None and self.head[2] is not None
+        if self._stack:
+            self._stack[-1][1] += 1
         self._stack.append([self._maps.node(self.head[2]), 0])
-        self._show_next(0)
-
-    def _show_next(self, step: int) -> None:
-        self._stack[-1][1] += step
         self._show()
 
     def skip(self) -> None:
-        if not self._stack:
-            self.head = None
-            return
-        self._show_next(1)
+        if self._stack:
+            self._stack[-1][1] += 1
+        self._show()
