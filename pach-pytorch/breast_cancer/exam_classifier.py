@@ -1,7 +1,7 @@
 """The exam classifier: two ResNet-22 columns, one for both CC views and one for both MLO views.
 
 `ExamClassifier` is the network as one would draw it, with the parameter names of the published checkpoints. It is the
-reference, and what a GPU runs. `fused_exam_cpu` computes the same faster on a CPU.
+reference, and what a GPU runs. `fused_exam.FusedExamClassifier` computes the same faster on a CPU.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The patch classifier: DenseNet-121 with TensorFlow's SAME padding, four classes, one 256 x 256 patch at a time.
 
 `DenseNet` is the network as one would draw it, with the parameter names of the published checkpoint. It is the
-reference, and what a GPU runs. `fused_cpu.FusedDenseNet` computes the same on a CPU several times faster.
+reference, and what a GPU runs. `fused_patch.FusedDenseNet` computes the same on a CPU several times faster.
 """
 
 from pathlib import Path

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 import devices
-import fused_cpu
+import fused_patch
 import images
 import stage
 from patch_classifier import CLASSES, DenseNet
@@ -84,10 +84,10 @@ class CpuPredictor(_Exams):
     def predict(self, pixels: list[torch.Tensor], places: list[Place]) -> np.ndarray:
         @devices.single_threaded
         def group(start: int) -> np.ndarray:
-            logits = self.forward(_stack(pixels, places[start : start + fused_cpu.GROUP]))
+            logits = self.forward(_stack(pixels, places[start : start + fused_patch.GROUP]))
             return logits.float().softmax(dim=1).numpy()
 
-        found = stage.in_parallel(group, range(0, len(places), fused_cpu.GROUP), self.workers)
+        found = stage.in_parallel(group, range(0, len(places), fused_patch.GROUP), self.workers)
         return np.concatenate(found) if found else np.empty((0, CLASSES), dtype=np.float32)
 
 
@@ -120,9 +120,9 @@ def make(network: DenseNet, device: torch.device, precision: str, batch_size: in
     workers = stage.available_processors()
     name = f"{workers} processor{'s' if workers > 1 else ''}, {precision}"
     if precision == "fp32":
-        fused = fused_cpu.FusedDenseNet(network)
+        fused = fused_patch.FusedDenseNet(network)
         return CpuPredictor(
-            lambda patches: fused(patches, devices.per_thread(fused_cpu.Workspace, id(fused))), workers, name
+            lambda patches: fused(patches, devices.per_thread(fused_patch.Workspace, id(fused))), workers, name
         )
     plain = network.to(memory_format=torch.channels_last)
 

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from onednn import Convolution, folded_norm
 from patch_classifier import BLOCKS, BOTTLENECK, GROWTH, STEM, DenseNet, channels_of
 
 GROUP = 8
@@ -24,17 +25,11 @@ PAIR = 2
 SIDES = (64, 32, 16, 8)
 
 
-def _folded_norm(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
-    """(scale, shift) of a batch norm in inference, float64."""
-    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    return scale, norm.bias.double() - norm.running_mean.double() * scale
-
-
 class Clamp:
     """relu(scale * x + shift) without the multiplication: `apply` bounds x; `fold` puts the rest into what follows."""
 
     def __init__(self, norm: nn.BatchNorm2d) -> None:
-        self.scale, self.shift = _folded_norm(norm)
+        self.scale, self.shift = folded_norm(norm)
         turn = torch.where(self.scale != 0, -self.shift / self.scale, torch.zeros_like(self.shift)).float()
         unbounded = torch.full_like(turn, torch.inf)
         constant = self.scale == 0
@@ -56,50 +51,6 @@ class Clamp:
         scale = self.scale.view(1, -1, *[1] * (weight.ndim - 2))
         bias = weight.flatten(1) @ self.constant if weight.ndim == 2 else weight[:, :, 0, 0] @ self.constant
         return weight * scale, bias
-
-
-class Convolution:
-    """A convolution with its weights laid out for oneDNN once, and its ReLU fused, where this PyTorch can do that."""
-
-    def __init__(
-        self,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None,
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        relu: bool = False,
-        shape: tuple[int, int, int, int],
-    ) -> None:
-        self.weight = weight.float().contiguous(memory_format=torch.channels_last)
-        self.bias = None if bias is None else bias.float().contiguous()
-        self.stride, self.padding = [stride, stride], [padding, padding]
-        self.relu = relu
-        self.packed = self._pack(shape)
-
-    def _pack(self, shape: tuple[int, int, int, int]) -> torch.Tensor | None:
-        # These operators are what torch.compile's own CPU code calls; they carry no promise, hence the trial.
-        try:
-            packed = torch._C._nn.mkldnn_reorder_conv2d_weight(
-                self.weight.to_mkldnn(), self.padding, self.stride, [1, 1], 1, list(shape)
-            )
-            sample = torch.zeros(shape).to(memory_format=torch.channels_last)
-            self._fused(sample, packed)
-        except (AttributeError, RuntimeError, TypeError):
-            return None
-        return packed
-
-    def _fused(self, inputs: torch.Tensor, packed: torch.Tensor) -> torch.Tensor:
-        attribute = "relu" if self.relu else "none"
-        return torch.ops.mkldnn._convolution_pointwise(
-            inputs, packed, self.bias, self.padding, self.stride, [1, 1], 1, attribute, [], ""
-        )
-
-    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
-        if self.packed is not None:
-            return self._fused(inputs, self.packed)
-        result = torch.conv2d(inputs, self.weight, self.bias, self.stride, self.padding)
-        return result.relu_() if self.relu else result
 
 
 @dataclass
@@ -135,7 +86,7 @@ class FusedDenseNet:
     """(n, 1, 256, 256) patches -> (n, 4) logits, one thread at a time each with its own Workspace."""
 
     def __init__(self, network: DenseNet) -> None:
-        scale, shift = _folded_norm(network.features.norm0)
+        scale, shift = folded_norm(network.features.norm0)
         stem = network.features.conv0.weight.double() * scale.view(-1, 1, 1, 1)
         self.stem = Convolution(stem, shift, stride=2, relu=True, shape=(1, 1, 261, 261))
         self.blocks: list[list[Layer]] = []
@@ -158,7 +109,7 @@ class FusedDenseNet:
     def _layer(layer: nn.Module, together: int, side: int) -> Layer:
         clamp = Clamp(layer.norm1)
         weight, bias = clamp.fold(layer.conv1.weight)
-        scale, shift = _folded_norm(layer.norm2)
+        scale, shift = folded_norm(layer.norm2)
         weight, bias = weight * scale.view(-1, 1, 1, 1), bias * scale + shift
         channels = layer.conv1.in_channels
         squeeze = Convolution(weight, bias, relu=True, shape=(together, channels, side, side))
