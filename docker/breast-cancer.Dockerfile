@@ -10,6 +10,6 @@ RUN useradd --uid 1000 --create-home learner
 RUN pip install --no-cache-dir numpy==2.4.6 torch==2.13.0
 RUN pip install --no-cache-dir h5py==3.16.0 pillow==13.0.0 scipy==1.17.1
 
-COPY pach-pytorch/breast_cancer/ /code/
+COPY pach-pytorch/breast_cancer /code/
 USER learner
 WORKDIR /code

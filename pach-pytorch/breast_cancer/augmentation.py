@@ -5,11 +5,10 @@ A window is (top, bottom, left, right), half-open, in an image that may have bee
 
 from dataclasses import dataclass
 
+import cubic
+import images
 import numpy as np
 import torch
-from torch.nn import functional
-
-import images
 from geometry import CLASSIFIER_WINDOW
 
 MAX_POSITION_NOISE = 100
@@ -75,9 +74,7 @@ def place(angle: str, shape: tuple[int, int], center: tuple[int, int], noise: No
         padded.append(length)
         before.append(front)
         edges.append((start, start + wanted))
-    moved = [
-        _move(edges[axis], padded[axis], noise.position[axis], position_noise) for axis in (0, 1)
-    ]
+    moved = [_move(edges[axis], padded[axis], noise.position[axis], position_noise) for axis in (0, 1)]
     (top, bottom), (left, right) = moved
     final = _resize((top, bottom, left, right), (padded[0], padded[1]), size, noise.size, size_noise)
     return Window((before[0], before[1]), (padded[0], padded[1]), (top, bottom, left, right), final)
@@ -117,19 +114,23 @@ def look(channels: list[np.ndarray], window: Window, size: tuple[int, int]) -> t
     included. A window of another size is resized with cubic interpolation (a = -0.75, no smoothing).
     """
     top, bottom, left, right = window.final
-    seen = torch.zeros(1, len(channels), bottom - top, right - left)
+    border = 0 if (bottom - top, right - left) == size else cubic.BORDER
+    seen = torch.zeros(len(channels), bottom - top + 2 * border, right - left + 2 * border)
     height, width = channels[0].shape
     # In the image's own coordinates.
     top, bottom = top - window.before[0], bottom - window.before[0]
     left, right = left - window.before[1], right - window.before[1]
     inside = (slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width)))
-    if inside[0].start < inside[0].stop and inside[1].start < inside[1].stop:
-        rows = slice(inside[0].start - top, inside[0].stop - top)
-        columns = slice(inside[1].start - left, inside[1].stop - left)
-        for number, channel in enumerate(channels):
-            seen[0, number, rows, columns] = torch.from_numpy(np.ascontiguousarray(channel[inside], dtype=np.float32))
-    if tuple(seen.shape[2:]) != size:
-        seen = functional.interpolate(seen, size=size, mode="bicubic", align_corners=False)
+    rows = slice(inside[0].start - top, max(inside[0].start, inside[0].stop) - top)
+    columns = slice(inside[1].start - left, max(inside[1].start, inside[1].stop) - left)
+    for channel, target in zip(channels, seen, strict=True):
+        part = torch.from_numpy(np.ascontiguousarray(channel[inside], dtype=np.float32))
+        if part.numel():
+            target[rows.start + border : rows.stop + border, columns.start + border : columns.stop + border] = part
+    if border:
+        cubic.repeat_border(seen)
+        seen = cubic.resize(seen, size, rows, columns)
+    seen = seen[None]
     mammogram = seen[0, 0].numpy()
     mammogram[...] = images.standardise(mammogram, np.float32)
     return seen

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
-
 from stage import StageError
+from torch import nn
 
 COUNTER = ".num_batches_tracked"
 
@@ -85,12 +84,8 @@ def without_aliases(
 
 def digest(path: Path) -> str:
     """The first 12 hexadecimal digits of the file's SHA-256: enough to say which model made a prediction."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12] if hasattr(hashlib, "file_digest") else _slow(file)
-
-
-def _slow(file: object) -> str:
     value = hashlib.sha256()
-    while block := file.read(1 << 20):  # type: ignore[attr-defined]
-        value.update(block)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            value.update(block)
     return value.hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Stage 5: say how probable benign and malignant findings are in each breast, from the images or images and heatmaps."""
+"""Stage 5: say how probable benign and malignant findings are in each breast, from images or with heatmaps too."""
 
 import argparse
 import csv

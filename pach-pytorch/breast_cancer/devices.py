@@ -1,14 +1,15 @@
 """Where the networks run, and how many patches or views go at a time there."""
 
 import argparse
+import contextlib
+import ctypes
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import torch
-
 import stage
+import torch
 
 PRECISIONS = ("fp32", "bf16", "int8")
 
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser, precisions: Sequence[str]) ->
 
 def choose(device_type: str, gpu_number: int) -> torch.device:
     """The device to run on. Asking for a GPU where there is none gives the CPU and a line that says so."""
+    keep_freed_memory()
     if device_type == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
@@ -47,6 +49,20 @@ def choose(device_type: str, gpu_number: int) -> torch.device:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     return torch.device("cuda", gpu_number)
+
+
+def keep_freed_memory() -> None:
+    """Tells the C library (glibc) to keep freed blocks instead of handing each large one back to the system.
+
+    Every pass allocates the same tens of megabytes again; without this, a third of its time goes into page faults.
+    """
+    threshold, trim, arenas = -3, -1, -8
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(threshold, 1 << 30)
+        library.mallopt(trim, 1 << 30)
+        # Threads would otherwise have heaps of their own, each too small for a large block.
+        library.mallopt(arenas, 1)
 
 
 def rounding(device: torch.device, precision: str) -> AbstractContextManager[Any]:
@@ -75,12 +91,10 @@ def single_threaded(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def one_processor(*arguments: Any) -> Any:
-        if torch.get_num_threads() != 1:
+        if not getattr(_THREAD, "told", False):
+            # OpenMP keeps this number for each thread.
             torch.set_num_threads(1)
-        elif not getattr(_THREAD, "told", False):
-            # OpenMP keeps the number per thread, PyTorch only remembers that it was once set.
-            torch.set_num_threads(1)
-        _THREAD.told = True
+            _THREAD.told = True
         with torch.inference_mode():
             return function(*arguments)
 

@@ -6,12 +6,11 @@ reference, and what a GPU runs. `fused_exam.FusedExamClassifier` computes the sa
 
 from pathlib import Path
 
+import checkpoints
 import torch
+from exam_list import VIEWS, angle
 from torch import nn
 from torch.nn import functional
-
-import checkpoints
-from exam_list import VIEWS, angle
 
 STEM = 16
 STAGES = (16, 32, 64, 128, 256)
@@ -20,9 +19,7 @@ FEATURES = STAGES[-1]
 
 _COLUMNS = "four_view_resnet."
 # The original's module also names its columns by view; the published files hold every tensor under both names.
-ALIASES = {
-    f"{_COLUMNS}{side}_{column}.": f"{_COLUMNS}{column}." for side in ("l", "r") for column in ("cc", "mlo")
-}
+ALIASES = {f"{_COLUMNS}{side}_{column}.": f"{_COLUMNS}{column}." for side in ("l", "r") for column in ("cc", "mlo")}
 
 
 class Block(nn.Module):

@@ -39,13 +39,15 @@ def points_right(view: str, horizontal_flip: str) -> bool:
     return (side(view) == "L") == (horizontal_flip == "NO")
 
 
-# Containers that have no opcode of their own in every pickle protocol.
+# Plain values that have no opcode of their own in every pickle protocol.
 _CONTAINERS = {
     ("builtins", "set"): set,
     ("builtins", "frozenset"): frozenset,
     ("__builtin__", "set"): set,
     ("__builtin__", "frozenset"): frozenset,
     ("collections", "OrderedDict"): dict,
+    ("builtins", "bytes"): lambda: b"",
+    ("__builtin__", "bytes"): lambda: b"",
 }
 
 
@@ -204,10 +206,14 @@ def exam_ids(exams: list[Exam], given: list[str]) -> list[str]:
     if given and len(given) != len(exams):
         raise StageError(f"{len(given)} --exam-id for {len(exams)} exams; give one for each, or none")
     if given:
+        if not all(is_plain_name(name) for name in given):
+            raise StageError("an --exam-id is a plain name without folders")
         return list(given)
     found = []
     for number, exam in enumerate(exams):
-        names = [name for view in VIEWS for name in exam.get(view, [])]
-        common = os.path.commonprefix(names) if len(names) > 1 else ""
-        found.append(common[: common.rfind("_")] if "_" in common else str(number))
+        # The original's sample calls its files 0_L_CC, 0_R_CC ...
+        stems = {name.removesuffix("_" + view.replace("-", "_")) for view in VIEWS for name in exam.get(view, [])}
+        stem = min(stems)
+        named = len(stems) == 1 and all(name != stem for view in VIEWS for name in exam.get(view, []))
+        found.append(stem if named else str(number))
     return found if len(set(found)) == len(found) else [str(number) for number in range(len(exams))]

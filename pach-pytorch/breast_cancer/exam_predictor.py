@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
 import augmentation
 import devices
 import exam_list
 import images
+import numpy as np
 import stage
+import torch
 from exam_classifier import ExamClassifier, probabilities
 from fused_exam import FusedExamClassifier
 from geometry import CLASSIFIER_WINDOW
@@ -28,7 +27,7 @@ class Look:
 def draw_looks(
     exam: exam_list.Exam, shapes: dict[str, list[tuple[int, int]]], generator: np.random.RandomState, augment: bool
 ) -> list[Look]:
-    """One epoch: for each view in order, the image among the view's (when augmenting; else the first) and its window."""
+    """One epoch: for each view in order an image (drawn when augmenting, else the first) and its window."""
     looks = []
     for view in exam_list.VIEWS:
         count = len(exam[view])
@@ -40,7 +39,9 @@ def draw_looks(
     return looks
 
 
-def read_channels(exam: exam_list.Exam, image_path: Path, heatmaps_path: Path | None) -> dict[str, list[list[np.ndarray]]]:
+def read_channels(
+    exam: exam_list.Exam, image_path: Path, heatmaps_path: Path | None
+) -> dict[str, list[list[np.ndarray]]]:
     """Per view and image the channels, pointing right: the mammogram, then the benign and the malignant heatmap."""
     found: dict[str, list[list[np.ndarray]]] = {view: [] for view in exam_list.VIEWS}
     for _, view, _, name in exam_list.images([exam]):
@@ -72,7 +73,9 @@ class ExamPredictor:
         if self.fused is None:
             self.network.to(device, memory_format=torch.channels_last)
 
-    def decisions(self, exam: exam_list.Exam, channels: dict[str, list[list[np.ndarray]]]) -> list[dict[str, torch.Tensor]]:
+    def decisions(
+        self, exam: exam_list.Exam, channels: dict[str, list[list[np.ndarray]]]
+    ) -> list[dict[str, torch.Tensor]]:
         """The network's log-probabilities, by angle, for each epoch."""
         shapes = {view: [one[0].shape for one in channels[view]] for view in exam_list.VIEWS}
         epochs = [draw_looks(exam, shapes, self.generator, self.augment) for _ in range(self.epochs)]

@@ -7,13 +7,12 @@ import html
 import io
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 import exam_list
 import images
+import numpy as np
 import overlays
 import stage
+from PIL import Image
 
 # Back to back: the right breast on the left, chest walls in the middle.
 HANGING = (("R-CC", "L-CC"), ("R-MLO", "L-MLO"))

@@ -6,12 +6,11 @@ go down the image in strips.
 """
 
 import torch
-from torch import nn
-from torch.nn import functional
-
 from exam_classifier import STEM, Block, Column, ExamClassifier
 from exam_list import angle
 from onednn import Convolution, folded_norm
+from torch import nn
+from torch.nn import functional
 
 # Rows of the pooled image made at a time: what belongs to them fits the second-level cache.
 STRIP = 16

@@ -14,11 +14,10 @@ What is done differently, and why it is the same:
 from dataclasses import dataclass
 
 import torch
-from torch import nn
-from torch.nn import functional
-
 from onednn import Convolution, folded_norm
 from patch_classifier import BLOCKS, BOTTLENECK, GROWTH, STEM, DenseNet, channels_of
+from torch import nn
+from torch.nn import functional
 
 GROUP = 8
 PAIR = 2

@@ -5,11 +5,10 @@ import random
 import time
 from pathlib import Path
 
-import numpy as np
-
 import devices
 import exam_list
 import images
+import numpy as np
 import patch_classifier
 import patch_predictor
 import stage
@@ -36,7 +35,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def read_images(exam: exam_list.Exam, folder: Path, generator: random.Random) -> list[tuple[str, bool, np.ndarray, PatchGrid]]:
+def read_images(
+    exam: exam_list.Exam, folder: Path, generator: random.Random
+) -> list[tuple[str, bool, np.ndarray, PatchGrid]]:
     """(name, points right, pixels pointing right, grid) of each of an exam's images; draws the grids in order."""
     found = []
     for _, view, _, name in exam_list.images([exam]):

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-
 from stage import StageError
 
 # (height, width) of the window that the exam classifier sees, per angle.
@@ -45,8 +44,8 @@ def breast_mask(pixels: np.ndarray, iterations: int, threshold: int) -> np.ndarr
     regions, count = ndimage.label(mask)
     if count == 0:
         raise StageError(
-            f"nothing is left after cropping: no area brighter than {threshold} is thicker than {2 * iterations} pixels "
-            "(is the image blank? see --num-iterations)"
+            f"nothing is left after cropping: no area brighter than {threshold} is thicker than "
+            f"{2 * iterations} pixels (is the image blank? see --num-iterations)"
         )
     sizes = np.bincount(regions.ravel())
     sizes[0] = 0

@@ -1,11 +1,12 @@
-"""Mammograms and heatmaps as files: 16-bit grey PNGs, and HDF5 maps laid out as the original writes them."""
+"""Mammograms and heatmaps as files: 16-bit grey PNGs, and HDF5 maps laid out as the original writes them.
+
+The HDF5 library is imported where it is needed: the first two stages run without it.
+"""
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-
 from stage import StageError, whole_file
 
 # Pillow's guard against decompression bombs begins below the size of a large detector (4,096 x 5,625 and up).
@@ -48,12 +49,16 @@ def write_png(pixels: np.ndarray, path: Path) -> None:
 
 def write_heatmap(heatmap: np.ndarray, path: Path) -> None:
     """Writes a (height, width) float32 map: dataset `image`, transposed, lzf-compressed, as the original does."""
+    import h5py
+
     with whole_file(Path(path)) as temporary, h5py.File(temporary, "w") as file:
         file.create_dataset("image", data=np.ascontiguousarray(heatmap.T, dtype=np.float32), compression="lzf")
 
 
 def read_heatmap(path: Path, shape: tuple[int, int]) -> np.ndarray:
     """The (height, width) float32 map of an image of this shape, in the stored image's orientation."""
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
             stored = np.asarray(file["image"], dtype=np.float32)

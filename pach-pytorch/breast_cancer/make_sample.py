@@ -14,16 +14,15 @@ import pickle
 import zlib
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import nn
-
 import checkpoints
 import exam_classifier
 import exam_list
 import images
+import numpy as np
 import patch_classifier
 import stage
+import torch
+from torch import nn
 
 PATCH_MODEL = "sample_patch_model.p"
 IMAGE_MODEL = "sample_image_model.p"

@@ -6,11 +6,10 @@ reference, and what a GPU runs. `fused_patch.FusedDenseNet` computes the same on
 
 from pathlib import Path
 
+import checkpoints
 import torch
 from torch import nn
 from torch.nn import functional
-
-import checkpoints
 
 GROWTH = 32
 BOTTLENECK = 4 * GROWTH

@@ -4,7 +4,6 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
-
 from stage import StageError
 
 PATCH = 256

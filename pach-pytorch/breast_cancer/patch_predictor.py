@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import torch
-
 import devices
 import fused_patch
 import images
+import numpy as np
 import stage
+import torch
 from patch_classifier import CLASSES, DenseNet
 from patch_grid import PATCH, PatchGrid
 
@@ -62,9 +61,7 @@ class _Exams:
             rows_of.append(rows)
             empty_count += int(empty.sum())
         # The whole image is standardised, background and all, in double precision, then rounded once.
-        standardised = [
-            torch.from_numpy(images.standardise(image, np.float64).astype(np.float32)) for image in pixels
-        ]
+        standardised = [torch.from_numpy(images.standardise(image, np.float64).astype(np.float32)) for image in pixels]
         predicted = self.predict(standardised, places)
         return ExamPatches([predicted[rows] for rows in rows_of], sum(len(grid) for grid in grids), empty_count)
 

@@ -40,7 +40,7 @@ def main() -> None:
         try:
             spec = json.loads(path.read_text())
             print(json.dumps(for_device(spec, options.device), indent=2))
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             print(f"error: {path}: not a pipeline spec ({error})", file=sys.stderr)
             raise SystemExit(1) from None
 
