@@ -313,9 +313,7 @@ def _ends(level: int, keys: list[bytes]) -> Iterator[int]:
         yield len(keys)
 
 
-def _merge(
-    node: Node, changes: list[tuple[bytes, bytes | None, int]]
-) -> tuple[list[bytes], list[bytes], list[int]]:
+def _merge(node: Node, changes: list[tuple[bytes, bytes | None, int]]) -> tuple[list[bytes], list[bytes], list[int]]:
     """The entries of a node with changes made."""
     keys, values, counts = [], [], []
     position = 0
