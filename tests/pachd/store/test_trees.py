@@ -57,9 +57,7 @@ def listed(model: Model, below: str = "/") -> list[tuple[str, str]]:
     for path, _ in list(found):
         parts = path.split("/")
         found |= {("/".join(parts[:n]) + "/", "") for n in range(2, len(parts))}
-    return sorted(
-        ((p, t) for p, t in found if p.startswith(below) and p != below), key=lambda e: (e[0].encode(), e[1])
-    )
+    return sorted(((p, t) for p, t in found if p.startswith(below) and p != below), key=lambda e: (e[0].encode(), e[1]))
 
 
 def brute_collisions(model: Model) -> set[str]:

@@ -144,15 +144,16 @@ class _Finder:
         self.source = source
         self.glob = glob.compile(source.glob)
         self.whole = self.glob.pattern == "/"
-        self._parts = self.glob.pattern.strip("/").split("/") if self.glob.depth else []
+        flat = self.glob.depth is not None and not set("({!\\[") & set(self.glob.pattern)
+        self._parts = self.glob.pattern.strip("/").split("/") if flat else []
 
     def file(self, trees: Trees, entry: Entry) -> File | None:
         """The entry as a file of the leaf, if the glob finds it."""
         source, path = self.source, entry.path
         if self.glob.match(path) is None:
             return None
-        join = self.glob.replace(path, source.join_on) if source.join_on else ""
-        group = self.glob.replace(path, source.group_by) if source.group_by else ""
+        join = self.glob.expand(source.join_on, path) if source.join_on else ""
+        group = self.glob.expand(source.group_by, path) if source.group_by else ""
         return File(source, path, trees.hash(entry), entry_size(entry), join, group, entry)
 
     def walk(self, trees: Trees, root: bytes) -> Iterator[Entry]:
@@ -167,7 +168,7 @@ class _Finder:
     def _level(self, trees: Trees, folder: Entry, depth: int) -> Iterator[Entry]:
         part, last = self._parts[depth], depth == len(self._parts) - 1
         found: Iterable[Entry]
-        if glob.literal_prefix(part) == part:
+        if not set(glob.SPECIAL) & set(part):
             found = [e._replace(path=folder.path + e.path[1:]) for e in trees.lookup(folder.value, f"/{part}")]
         else:
             found = trees.children(folder.value, folder.path)
