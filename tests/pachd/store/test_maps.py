@@ -122,7 +122,7 @@ def test_keys_that_all_end_nodes_make_a_tree_of_logarithmic_height():
     maps = Maps({})
     root = maps.build((key, b"") for key in greedy)
     assert len(greedy) > 50 and maps.node(root).level <= len(greedy).bit_length()
-    shorter = maps.update(root, {key: None for key in greedy[::2]})
+    shorter = maps.update(root, dict.fromkeys(greedy[::2]))
     assert shorter == maps.build((key, b"") for key in greedy[1::2])
 
 

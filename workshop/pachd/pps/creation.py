@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workshop.pachd import cron, ids, spec
-from workshop.pachd.errors import AlreadyExists, PachydermError
+from workshop.pachd.errors import AlreadyExists, NotFound, PachydermError
 from workshop.pachd.model import META, SPEC, USER, BranchName, CommitHandle, CommitName, PipelineName, RepoName
 from workshop.pachd.pfs import branches, commits, repos, rows
 from workshop.pachd.pps import jobs, pipelines, secrets
@@ -93,10 +93,13 @@ def _spec_commit(tx: Any, name: PipelineName, given: Document | None, old: Pipel
         given.get("branch", {}).get("name", ""),
         given.get("id", ""),
     )
+    prefix = "error inspecting spec commit: "
     try:
         return commits.resolve(tx.db, handle).id
+    except NotFound as fault:
+        raise fault.wrapped(f"{prefix}pick commit tx: commit {handle.repo}@{handle.id} not found\n") from None
     except PachydermError as fault:
-        raise fault.wrapped("error inspecting spec commit: ") from None
+        raise fault.wrapped(prefix) from None
 
 
 def _store(

@@ -30,6 +30,10 @@ class Live:
         """The workers that are at work on a job."""
         return []
 
+    def restart_datum(self, job: Job, filters: list[str]) -> bool:
+        """Run again the datums that workers are at and that match all filters; whether there were any."""
+        return False
+
     def recent_error(self, pipeline: Pipeline) -> str:
         """The last thing that went wrong with a pipeline's workers, or ''."""
         return ""

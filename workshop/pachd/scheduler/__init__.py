@@ -6,6 +6,7 @@ things: a committed write (somebody changed the store), an event of a sandbox, a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
@@ -13,16 +14,18 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from workshop.pachd import runner
 from workshop.pachd.errors import PachydermError
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import jobs, pipelines, secrets
+from workshop.pachd.pps.content import Content
 from workshop.pachd.pps.records import UNFINISHED_SQL, Job, JobState, Pipeline, PipelineState
 from workshop.pachd.runner import SandboxLost
 from workshop.pachd.scheduler import starting
-from workshop.pachd.scheduler.content import Content
 from workshop.pachd.scheduler.crons import Crons
 from workshop.pachd.scheduler.egress import Egress
 from workshop.pachd.scheduler.jobrun import JobRun
@@ -49,7 +52,6 @@ class Scheduler:
         self.inbox: list[Callable[[], None]] = []  # what other threads want done on this one
         self.errors: dict[PipelineName, str] = {}
         self._known: dict[PipelineName, Pipeline] = {}
-        self._settings: dict[int, dict[str, Any]] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
@@ -74,10 +76,8 @@ class Scheduler:
 
     def wake(self) -> None:
         """Have the thread look around (from any thread)."""
-        try:
+        with contextlib.suppress(BlockingIOError):  # it is being woken already
             os.write(self._wake_writer, b".")
-        except BlockingIOError:
-            pass  # it is being woken already
 
     def ask(self, action: Callable[[], None]) -> None:
         """Have something done on the scheduler's thread."""
@@ -85,6 +85,8 @@ class Scheduler:
         self.wake()
 
     def _main(self) -> None:
+        self.shared.isolation = runner.probe()
+        log.info("workers have %s", self.shared.isolation.describe())
         self._take_up()
         while not self._stopping:
             try:
@@ -118,10 +120,8 @@ class Scheduler:
         self._let_go()
 
     def _drain(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._wake_reader, 65536)
-        except BlockingIOError:
-            pass
 
     # ---------------------------------------------------------------- what the rows say
 
@@ -141,8 +141,7 @@ class Scheduler:
             for row in db.execute(query):
                 waiting.setdefault(PipelineName(row["project"], row["pipeline"]), []).append(row)
         for name, run in list(self.runs.items()):
-            alive = any(row["id"] == run.key for row in waiting.get(name, ()))
-            if not alive and run.key >= 0:
+            if run.job is not None and all(row["set_id"] != run.key for row in waiting.get(name, ())):
                 run.cancel()
         for name in [name for name in self.pools if name not in current or not _runs(current[name])]:
             self._drop(name)
@@ -182,7 +181,7 @@ class Scheduler:
         """See to the oldest job of a pipeline; a service's next job ends the one before."""
         run = self.runs.get(pipeline.name)
         if isinstance(run, Service):
-            if len(rows) > 1 and rows[0]["id"] == run.key and starting.ready(self, pipeline, rows[1]):
+            if len(rows) > 1 and rows[0]["set_id"] == run.key and starting.ready(self, pipeline, rows[1]):
                 run.finish()
             return
         if run is None and not self.egresses.has(pipeline.name):
@@ -248,10 +247,8 @@ class Scheduler:
     def give(self, run: Run, worker: Worker, datums: list[tuple[int, Any, Any]]) -> None:
         """Send datums of a run to a worker; when it turns out to be gone, another try follows."""
         fresh = worker.sandbox is None
-        if run.key not in self._settings:
-            self._settings = {run.key: run.settings(), **{k: v for k, v in self._settings.items() if k in self._keys()}}
         try:
-            worker.give(run.key, self._settings[run.key], datums)
+            worker.give(run.key, run.common, datums)
         except (SandboxLost, OSError) as error:
             for datum in datums:
                 worker.waiting.setdefault(datum[0], 0)
@@ -259,9 +256,6 @@ class Scheduler:
             return
         if fresh and worker.sandbox is not None:
             self._selector.register(worker.sandbox, selectors.EVENT_READ, worker)
-
-    def _keys(self) -> set[int]:
-        return {run.key for run in self.runs.values()}
 
     def _hear(self, worker: Worker) -> None:
         if worker.sandbox is None:
@@ -313,10 +307,8 @@ class Scheduler:
 
     def _unregister(self, worker: Worker) -> None:
         if worker.sandbox is not None:
-            try:
+            with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(worker.sandbox)
-            except (KeyError, ValueError):
-                pass
 
     def stop_work(self, run: Run, worker: Worker) -> None:
         worker.stop_job(run.key)
@@ -337,16 +329,16 @@ class Scheduler:
     def restart_datum(self, job: Job, filters: list[str]) -> bool:
         """Run the datums again that workers are at and whose files match all filters; whether there were any."""
         run = self.runs.get(job.name.pipeline)
-        if run is None or run.key != job.row:
+        if run is None or run.key != job.name.id:
             return False
         found = [w for w in run.pool.workers if w.current is not None and run.matches(w.current[0], filters)]
         for worker in found:
             current = worker.current
             if current is not None:
-                self.ask(lambda worker=worker, index=current[0]: self._restart(worker, run.key, index))
+                self.ask(partial(self._restart, worker, run.key, current[0]))
         return bool(found)
 
-    def _restart(self, worker: Worker, key: int, index: int) -> None:
+    def _restart(self, worker: Worker, key: str, index: int) -> None:
         if worker.sandbox is not None:
             try:
                 worker.sandbox.send(("restart", key, index))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.pachd import cron
 from workshop.pachd.errors import PachydermError
-from workshop.pachd.model import PipelineName, RepoName
-from workshop.pachd.pfs import triggers
-from workshop.pachd.pps import ticks
+from workshop.pachd.model import BranchName, PipelineName, RepoName
+from workshop.pachd.pfs import rows
+from workshop.pachd.pps import crons
 from workshop.pachd.pps.records import Pipeline
 from workshop.pachd.spec import inputs
 
@@ -36,8 +37,6 @@ class Crons:
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
         self._clocks: dict[PipelineName, list[Clock]] = {}
-        self._triggers_at: datetime | None = None
-        self._triggers_since = datetime.now(timezone.utc)
 
     def watch(self, pipeline: Pipeline) -> None:
         """Follow the cron inputs of a pipeline; those of a stopped one stand still."""
@@ -50,7 +49,7 @@ class Crons:
             for document in found:
                 repo = RepoName(pipeline.name.project, document["repo"])
                 schedule = cron.parse(document["spec"])
-                last = ticks.last(self.scheduler.store, db, repo) or _time(document.get("start", ""))
+                last = self._last(db, repo) or _time(document.get("start", ""))
                 # after a long sleep one tick makes up for all that were missed
                 missed = schedule.next(last)
                 now = datetime.now(timezone.utc)
@@ -58,6 +57,14 @@ class Crons:
                     missed = schedule.next(missed)
                 clocks.append(Clock(repo, document, schedule, missed))
         self._clocks[pipeline.name] = clocks
+
+    def _last(self, db: sqlite3.Connection, repo: RepoName) -> datetime | None:
+        """When the repo was ticked last."""
+        branch = rows.find_branch(db, BranchName(repo, "master"))
+        head = rows.commit_by_row(db, branch.head) if branch is not None else None
+        if head is None or not head.root:
+            return None
+        return datetime.fromtimestamp(head.started / 1e9, timezone.utc)
 
     def forget(self, name: PipelineName) -> None:
         self._clocks.pop(name, None)
@@ -81,7 +88,7 @@ class Crons:
         when, clock.next = clock.next, clock.schedule.next(max(clock.next, datetime.now(timezone.utc)))
         try:
             with self.scheduler.pfs.transaction() as tx:
-                ticks.tick(tx, clock.repo, when, bool(clock.document.get("overwrite")))
+                crons.tick(tx, clock.document, int(when.timestamp() * 1e9))
         except PachydermError as error:
             log.warning("no tick for %s: %s", name, error)
             if "not found" in str(error):
@@ -102,6 +109,3 @@ def _six_digits(text: str) -> str:
         return text
     digits = len(rest) - len(rest.lstrip("0123456789"))
     return f"{head}.{rest[:digits][:6]:0<6}{rest[digits:]}"
-
-
-__all__ = ["Clock", "Crons", "triggers"]

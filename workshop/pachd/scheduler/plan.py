@@ -19,9 +19,9 @@ from workshop.pachd.pfs import commits, rows
 from workshop.pachd.pfs.rows import Commit
 from workshop.pachd.pps import datums as records
 from workshop.pachd.pps import jobs
+from workshop.pachd.pps.content import Content
 from workshop.pachd.pps.datums import DatumState
 from workshop.pachd.pps.records import Job, JobState, Pipeline
-from workshop.pachd.scheduler.content import Content
 
 SLICE = 2000  # datums looked at before other work gets its turn
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from workshop.pachd.pps import jobs, logs
+from workshop.pachd.pps import jobs
 from workshop.pachd.pps.records import Job, JobState, Pipeline
-from workshop.pachd.scheduler.jobrun import _readable
+from workshop.pachd.scheduler.journal import Journal
 from workshop.pachd.scheduler.plan import Inputs, Planner
 from workshop.pachd.workers import Pool, Worker
 
@@ -25,11 +26,11 @@ class Service:
         self, scheduler: Scheduler, pool: Pool, pipeline: Pipeline, job: Job | None, inputs: Inputs | None
     ) -> None:
         self.scheduler, self.pool, self.pipeline, self.job, self.inputs = scheduler, pool, pipeline, job, inputs
-        self.key = job.row if job is not None else -pipeline.row
+        self.key = job.name.id if job is not None else f"spout {pipeline.version}"
         self.over = False
         self.started = False
         self.files: list[tuple[str, bytes]] = []
-        self.lines: list[logs.Line] = []
+        self.journal = Journal(pipeline.name, job.name.id if job is not None else "spout")
         self.again_at: float | None = None
         self.pause = PAUSE
 
@@ -47,7 +48,8 @@ class Service:
                 jobs.set_state(tx, self.job, JobState.RUNNING)
         return False
 
-    def settings(self) -> dict[str, Any]:
+    @cached_property
+    def common(self) -> dict[str, Any]:
         late = {"PACH_IN_WORKER": "true"}
         if self.job is not None:
             late |= {"PACH_JOB_ID": self.job.name.id, "PACH_OUTPUT_COMMIT_ID": self.job.name.id}
@@ -68,25 +70,20 @@ class Service:
             for _ in planner.steps():
                 pass
             for task in planner.plan.new:
-                for file in task.datum:
+                for file, laid in zip(task.datum, content.lay_out(db, list(task.datum)), strict=True):
                     self.files.append((file.path, file.hash))
                     name = file.source.name
                     env[name] = f"/pfs/{name}{file.path}" if file.path != "/" else f"/pfs/{name}"
                     env[f"{name}_COMMIT"] = self.inputs.commits[file.source.position].id
-                    files = found.setdefault(name, {})
-                    files.update((path, (path, size, places)) for path, size, places in content.laid_out(db, file))
+                    found.setdefault(name, {}).update((entry[0], entry) for entry in laid)
         return env, [(name, 0, list(files.values())) for name, files in found.items()]
 
     def event(self, worker: Worker, event: tuple[Any, ...]) -> None:
         if event[0] == "log":
             _, _, _, when, texts = event
             data = json.dumps([(path, hash.hex()) for path, hash in self.files]) if self.files else ""
-            job = self.job.name.id if self.job is not None else "spout"
             master = self.job is not None  # as a real one does: a service's lines carry both marks
-            for text in texts:
-                self.lines.append(
-                    logs.Line(self.pipeline.name, _readable(text), when, job, "", worker.name, True, master, data)
-                )
+            self.journal.user(worker.name, texts, when, "", data, master)
         elif event[0] == "done" and self.job is None:
             self.say(f"user code of the spout ended ({event[5] or 'exit status 0'}): it is started again")
             self._again()
@@ -106,19 +103,16 @@ class Service:
         """Nothing that these write to /pfs/out is kept."""
 
     def say(self, text: str) -> None:
-        job = self.job.name.id if self.job is not None else "spout"
-        self.lines.append(logs.Line(self.pipeline.name, text, time.time_ns(), job, master=True))
+        self.journal.say(text)
 
     def next_note(self) -> float | None:
-        due = [time.monotonic() + 0.1] if self.lines else []
-        due += [self.again_at] if self.again_at is not None else []
-        return min(due, default=None)
+        return min((when for when in (self.journal.due(), self.again_at) if when is not None), default=None)
 
-    def note(self) -> None:
-        if self.lines and not self.over:
-            lines, self.lines = self.lines, []
+    def note(self, now: bool = False) -> None:
+        due = self.journal.due()
+        if due is not None and not self.over and (now or time.monotonic() >= due):
             with self.scheduler.store.database.write() as db:
-                logs.write(db, lines)
+                self.journal.write(db)
 
     def matches(self, index: int, filters: list[str]) -> bool:
         return True
@@ -135,7 +129,7 @@ class Service:
     def cancel(self) -> None:
         if self.over:
             return
-        self.note()
+        self.note(now=True)
         self.over = True
         for worker in self.pool.workers:
             self.scheduler.stop_work(self, worker)

@@ -23,6 +23,7 @@ from workshop.pachd.store.blobs import digest
 
 EMPTY = b""
 MOST = 128  # entries of a node
+_LARGE = 20_000  # bytes; larger nodes (lists of chunks) are not cached
 _FEWEST_INNER = 2  # so that every level is at most half as long as the one below
 
 Edits = Mapping[bytes, bytes | None]
@@ -104,9 +105,11 @@ class Maps:
         """The node of this name, decoded; not to be changed."""
         node = self._cache.get(name)
         if node is None:
-            level, keys, values, counts = msgpack.unpackb(self._nodes[name])
+            data = self._nodes[name]
+            level, keys, values, counts = msgpack.unpackb(data)
             node = Node(level, keys, values, counts)
-            self._cache.put(name, node)
+            if len(data) <= _LARGE:
+                self._cache.put(name, node)
         return node
 
     # -------------------------------------------------------------- reading
@@ -287,7 +290,8 @@ class Maps:
         data = msgpack.packb((node.level, node.keys, node.values, node.counts))
         name = digest(data)
         self._nodes[name] = data
-        self._cache.put(name, node)
+        if len(data) <= _LARGE:
+            self._cache.put(name, node)
         return node.keys[-1], name, node.count
 
 

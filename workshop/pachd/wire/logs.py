@@ -8,6 +8,7 @@ from typing import Any
 from workshop.pachd import ids
 from workshop.pachd.errors import PachydermError
 from workshop.pachd.model import JobName, PipelineName
+from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import jobs, logs, pipelines
 from workshop.pachd.wire.schema import pps_v2
 
@@ -15,16 +16,17 @@ HOUR = 3600 * 10**9
 
 
 class Logs:
-    """A mix-in of pps_v2.API; needs `store`."""
+    """A part of pps_v2.API: logs."""
 
-    store: Any
+    _pfs: Pfs
 
     def GetLogs(self, request: Any, call: Any) -> Iterator[Any]:
         pipeline, job, since = self._asked(request)
         after = 0
         tail = request.tail
+        call.on_end(self._pfs.store.changes.bump)
         while True:
-            with self.store.database.read() as db:
+            with self._pfs.store.database.read() as db:
                 found = list(
                     logs.read(
                         db,
@@ -44,11 +46,9 @@ class Logs:
                 after, tail = found[-1].id, 0
                 if len(found) >= 5000:
                     continue
-            if not request.follow or not call.active:
+            if not request.follow or call.cancelled():
                 return
-            self._wait(pipeline, job, after, call)
-            if not call.active:
-                return
+            self._wait_for_line(pipeline, after, call)
 
     def _asked(self, request: Any) -> tuple[PipelineName, str, int]:
         """(pipeline, job id, earliest time) of a request; refused as a real pachd does."""
@@ -67,8 +67,9 @@ class Logs:
             same = (request.job.pipeline.name, request.job.pipeline.project.name or "default")
             if same != (request.pipeline.name, request.pipeline.project.name or "default"):
                 raise PachydermError("job is from the wrong pipeline")
+        assert named is not None
         pipeline = PipelineName(named.project.name or "default", named.name)
-        with self.store.database.read() as db:
+        with self._pfs.store.database.read() as db:
             if not asked_job:
                 try:
                     pipelines.inspect(db, pipeline)
@@ -83,19 +84,18 @@ class Logs:
             since = found.created - HOUR
         return pipeline, request.job.id, since
 
-    def _wait(self, pipeline: PipelineName, job: str, after: int, call: Any) -> None:
+    def _wait_for_line(self, pipeline: PipelineName, after: int, call: Any) -> None:
         """Until there is another line of the pipeline, or nobody listens any more."""
 
         def more() -> bool | None:
-            with self.store.database.read() as db:
+            with self._pfs.store.database.read() as db:
                 row = db.execute(
                     "SELECT 1 FROM log WHERE project = ? AND pipeline = ? AND id > ? LIMIT 1",
                     (pipeline.project, pipeline.name, after),
                 ).fetchone()
             return True if row is not None else None
 
-        while call.active and not self.store.changes.wait_for(more, lambda: not call.active, 5.0):
-            pass
+        self._pfs.store.changes.wait_for(more, call.cancelled)
 
 
 def message_of(line: logs.Line) -> Any:

@@ -8,13 +8,15 @@ from workshop.pachd import errors
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import jobs
 from workshop.pachd.pps.live import Live
+from workshop.pachd.wire.datums import Datums
 from workshop.pachd.wire.jobs import Jobs
+from workshop.pachd.wire.logs import Logs
 from workshop.pachd.wire.pipelines import Pipelines
 from workshop.pachd.wire.serve import Call
 from workshop.pachd.wire.settings import Defaults, Secrets
 
 
-class Pps(Pipelines, Jobs, Secrets, Defaults):
+class Pps(Pipelines, Jobs, Datums, Logs, Secrets, Defaults):
     """The service. `live` knows the workers."""
 
     service = "pps_v2.API"
