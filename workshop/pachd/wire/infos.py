@@ -121,4 +121,4 @@ def size_bound(store: Any, db: sqlite3.Connection, commit: rows.Commit) -> int:
     base, root = contents.base_of(db, parent)
     if base is not None and base.finished is None:
         return 0
-    return contents.size(store, db, root) + commit.written
+    return contents.size(root) + commit.written
