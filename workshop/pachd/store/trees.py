@@ -274,9 +274,9 @@ class Trees:
                 yield from self.diff(before, after, full)
 
     def collisions(self, base: Root, root: Root, path: str = "/") -> Iterator[Collision]:
-        """What collides in `root`, looking only at what is not in `base`, which has no collisions. In no fixed order."""
+        """What collides in `root`, in path order, looking only at what is not in `base`, which has no collisions."""
         path = path.rstrip("/") + "/"
-        old, (new, _, _, tagged) = unpack(base).map, unpack(root)
+        old, new = unpack(base).map, unpack(root).map
         if old == new or new in _CLEAN:
             return
         clean = True
@@ -298,13 +298,13 @@ class Trees:
                     yield collision
             elif plain != previous:
                 previous = plain
-                keys = [other for other, _ in self.maps.items(new, plain + b"\0", plain + b"\1")] if tagged else ()
+                keys = [other for other, _ in self.maps.items(new, plain + b"\0", plain + b"\1")]
                 if len(keys) > 1:
                     clean = False
                     one, two = _name_of(keys[0])[1], _name_of(keys[1])[1]
                     yield Collision(path + plain.decode("utf-8", "surrogateescape"), (one, two))
                 below = self.maps.get(new, plain + b"/\0")
-                if below is not None and self.maps.get(old, plain + b"/\0") == below:
+                if below is not None and (not old or self.maps.get(old, plain + b"/\0") == below):
                     clean = False
                     yield Collision(path + _name_of(self._first_below(below, plain))[0], None)
         if clean:
@@ -354,6 +354,8 @@ class Trees:
         directory = unpack(value)
         changes: dict[bytes, bytes | None] = {}
         size, files, tagged = directory[1:]
+        deep = [(edits, directory, value)]
+        del deep
         for key, change in edits.items():
             old = self.maps.get(directory.map, key) if directory.map else None
             if type(change) is dict:
