@@ -43,11 +43,11 @@ class Store:
         self.deployment_id: str = settings["deployment_id"]
 
     def maps(self, db: sqlite3.Connection) -> Maps:
-        """The persistent maps, as a connection sees them; writable when the connection is."""
+        """The persistent maps, as one connection sees them."""
         return Maps(Rows(db), self._nodes)
 
     def trees(self, db: sqlite3.Connection) -> Trees:
-        """The trees of files, as a connection sees them; writable when the connection is."""
+        """The trees of files, as one connection sees them."""
         return Trees(self.maps(db))
 
     def has_project(self, name: str) -> bool:

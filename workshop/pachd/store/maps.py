@@ -23,7 +23,6 @@ from workshop.pachd.store.blobs import digest
 
 EMPTY = b""
 MOST = 128  # entries of a node
-_LARGE = 20_000  # bytes; larger nodes (lists of chunks) are not cached
 _FEWEST_INNER = 2  # so that every level is at most half as long as the one below
 
 Edits = Mapping[bytes, bytes | None]
@@ -105,11 +104,9 @@ class Maps:
         """The node of this name, decoded; not to be changed."""
         node = self._cache.get(name)
         if node is None:
-            data = self._nodes[name]
-            level, keys, values, counts = msgpack.unpackb(data)
+            level, keys, values, counts = msgpack.unpackb(self._nodes[name])
             node = Node(level, keys, values, counts)
-            if len(data) <= _LARGE:
-                self._cache.put(name, node)
+            self._cache.put(name, node)
         return node
 
     # -------------------------------------------------------------- reading
@@ -290,8 +287,7 @@ class Maps:
         data = msgpack.packb((node.level, node.keys, node.values, node.counts))
         name = digest(data)
         self._nodes[name] = data
-        if len(data) <= _LARGE:
-            self._cache.put(name, node)
+        self._cache.put(name, node)
         return node.keys[-1], name, node.count
 
 
@@ -313,9 +309,7 @@ def _ends(level: int, keys: list[bytes]) -> Iterator[int]:
         yield len(keys)
 
 
-def _merge(
-    node: Node, changes: list[tuple[bytes, bytes | None, int]]
-) -> tuple[list[bytes], list[bytes], list[int]]:
+def _merge(node: Node, changes: list[tuple[bytes, bytes | None, int]]) -> tuple[list[bytes], list[bytes], list[int]]:
     """The entries of a node with changes made."""
     keys, values, counts = [], [], []
     position = 0
