@@ -257,9 +257,7 @@ class JobRun:
             return [(path, size, tuple(chunks)) for path, size, chunks in files]
         with self.scheduler.store.database.read() as db:
             known = {
-                path: chunks
-                for file in self.tasks[index].datum
-                for path, _, chunks in self.content.below(db, file)
+                path: chunks for file in self.tasks[index].datum for path, _, chunks in self.content.below(db, file)
             }
         return [
             (path, size, tuple(known[chunks] if isinstance(chunks, str) else chunks)) for path, size, chunks in files
