@@ -28,7 +28,11 @@ def rebase(tx: Transaction, commit: Commit) -> Commit:
     base = base_of(tx.db, parent)[1]
     if (base or b"") == (commit.base or b""):
         return commit
-    root = base if (commit.root or b"") == (commit.base or b"") else carry_over(tx.store, tx.db, commit.base, commit.root, base)
+    root = (
+        base
+        if (commit.root or b"") == (commit.base or b"")
+        else carry_over(tx.store, tx.db, commit.base, commit.root, base)
+    )
     tx.db.execute("UPDATE commits SET root = ?, base = ? WHERE id = ?", (root, base, commit.row))
     return replace(commit, root=root, base=base)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from workshop.pachd.model import BranchName, RepoName
+from workshop.pachd.model import BranchName, CommitName, RepoName
 
 _SMALL = [bytes((number,)) for number in range(128)]
 
@@ -70,7 +70,12 @@ def _place(branch_name: str, project: str, name: str, type: str) -> tuple[bytes,
     return part(3, repo(of)), part(1, branch(BranchName(of, branch_name)))
 
 
-def commit(id: str, on: str, project: str, name: str, type: str) -> bytes:
+def commit_of(id: str, on: str, project: str, name: str, type: str) -> bytes:
     """pfs_v2.Commit with the branch that it was made on: clients read either of branch.repo and repo."""
     before, after = _place(on, project, name, type)
     return before + text(2, id) + after
+
+
+def commit(name: CommitName, on: str) -> bytes:
+    """pfs_v2.Commit of a name."""
+    return commit_of(name.id, on, name.repo.project, name.repo.name, name.repo.type)

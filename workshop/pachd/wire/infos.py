@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from workshop.pachd.model import RepoName
 from workshop.pachd.pfs import branches, contents, repos, rows
 from workshop.pachd.wire import encode
 from workshop.pachd.wire.schema import pfs_v2
@@ -55,12 +54,8 @@ def branch_info(db: sqlite3.Connection, branch: rows.Branch, with_head: bool = T
     )
 
 
-def _repo(name: RepoName) -> tuple[str, str, str]:
-    return name.project, name.name, name.type
-
-
 def _commit(commit: rows.Commit, field: int) -> bytes:
-    return encode.part(field, encode.commit(commit.id, commit.branch, *_repo(commit.name.repo)))
+    return encode.part(field, encode.commit(commit.name, commit.branch))
 
 
 _RELATED = """
@@ -85,7 +80,7 @@ def commit_infos(db: sqlite3.Connection, found: list[rows.Commit], bounds: list[
     cursor = db.cursor()
     cursor.row_factory = None
     for field, of, id, branch, *repo in cursor.execute(query, {"rows": json.dumps(list(relatives))}):
-        relatives[of].append(encode.part(field, encode.commit(id, branch, *repo)))
+        relatives[of].append(encode.part(field, encode.commit_of(id, branch, *repo)))
     return [
         b"".join(_commit_fields(commit, relatives[commit.row], bound))
         for commit, bound in zip(found, bounds or [0] * len(found), strict=True)
