@@ -123,7 +123,7 @@ def missing(step: Step, workshop: Workshop, folder: Path, client: "Client") -> t
     """The first thing the step needs that is not so, with the step that makes it; None if it may begin."""
     found = [(finding, provider(finding.fact, workshop, folder)) for finding in check(needs(step, folder), client)]
     lacking = [(finding, maker) for finding, maker in found if finding.problem and maker is not step]
-    return min(lacking, key=lambda pair: pair[1].number if pair[1] else 0, default=None)
+    return min(lacking, key=lambda pair: pair[1].number if pair[1] else len(workshop.steps) + 1, default=None)
 
 
 def check(facts: list[Fact], client: "Client") -> list[Finding]:

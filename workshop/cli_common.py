@@ -56,7 +56,10 @@ def find_guide(context: str | None, name: str, quiet: bool = False, start: bool 
     workshop = find_workshop(name)
     target = find_target(context, start)
     client, state = contexts.client(target), contexts.state_folder()
-    shell = Shell(contexts.checkout(), state / "bin", contexts.environment(target, context))
+    environment = contexts.environment(target, context)
+    if not sys.stdout.isatty():
+        environment["NO_COLOR"] = "1"  # pachctl colours its states even in a pipe
+    shell = Shell(contexts.checkout(), state / "bin", environment)
     memory = Memory(state / "looked_at.json")
     return Guide(workshop, contexts.checkout(), client, shell, memory, quiet, lambda: Watch(client))
 

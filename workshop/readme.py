@@ -33,6 +33,7 @@ CLASSES = [
     (re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:µs|ms|s|m)\b"), "<duration>"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)"), "<time>"),
 ]
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 
 
@@ -91,7 +92,8 @@ class Workshop:
 
 
 def classed(text: str, numbers_vary: bool = False) -> str:
-    """Text with its volatile words replaced by their classes and its columns' padding by single spaces."""
+    """Text without colours, its volatile words replaced by their classes and its columns' padding by single spaces."""
+    text = COLOUR.sub("", text)
     for pattern, name in CLASSES:
         text = pattern.sub(name, text)
     if numbers_vary:
@@ -217,6 +219,6 @@ def rewritten(text: str, outputs: dict[int, str]) -> str:
         if not skipping:
             result.append(line)
         if number in outputs:
-            result += [printed.rstrip() for printed in outputs[number].rstrip("\n").splitlines()]
+            result += [printed.rstrip() for printed in COLOUR.sub("", outputs[number]).rstrip("\n").splitlines()]
             skipping = True
     return "\n".join(result) + "\n"

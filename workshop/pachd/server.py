@@ -15,11 +15,16 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from workshop.pachd import errors
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pfs.clock import Clock
+from workshop.pachd.scheduler import Scheduler
+from workshop.pachd.scheduler.live import Workers
 from workshop.pachd.store import Store
 from workshop.pachd.wire import cluster
+from workshop.pachd.wire.metadata import Metadata
 from workshop.pachd.wire.pfs import PfsService
+from workshop.pachd.wire.pps import Pps
 from workshop.pachd.wire.serve import Call, Dispatcher
 from workshop.pachd.wire.transaction import Transactions
+from workshop.pachd.workers import Images, Surroundings
 
 MAX_MESSAGE = 64 << 20  # clients send up to 20 MiB
 OPTIONS = [
@@ -31,12 +36,15 @@ OPTIONS = [
     ("grpc.so_reuseport", 0),  # a port that is taken is an error
 ]
 THREADS = 256
+IMAGES = Path(__file__).resolve().parents[2] / "docker" / "images.json"  # which image holds which code
 
 
 class Daemon:
     """An embedded pachd on one state folder. `start()` returns once it answers; `stop()` ends it in order."""
 
-    def __init__(self, state: Path, host: str = "127.0.0.1", port: int = 0, token: str = "") -> None:
+    def __init__(
+        self, state: Path, host: str = "127.0.0.1", port: int = 0, token: str = "", images: Path | None = IMAGES
+    ) -> None:
         if not ipaddress.ip_address(host).is_loopback and not token:
             raise errors.PachydermError(
                 f"listening on {host} needs a token (--token): everybody on the network could reach it"
@@ -45,6 +53,7 @@ class Daemon:
         self.store = Store(state)
         self.pfs = Pfs(self.store)
         self.clock = Clock(self.pfs)
+        self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host))
         transactions = Transactions(self.pfs)
         self.servicers = self._servicers(transactions)
         transactions.admit(self.servicers)
@@ -60,6 +69,8 @@ class Daemon:
         return [
             transactions,
             PfsService(self.pfs),
+            Metadata(self.pfs),
+            Pps(self.pfs, Workers(self.scheduler)),
             cluster.Admin(self.store),
             cluster.Version(),
             cluster.Enterprise(),
@@ -94,12 +105,15 @@ class Daemon:
             ) from None
         self._server.start()
         self.clock.start()
+        self.scheduler.shared.port = self.port
+        self.scheduler.start()
 
     def stop(self, grace: float = 0.5) -> None:
         if self._stopped.is_set():
             return
         self._stopped.set()
         self.clock.stop()
+        self.scheduler.stop()
         self._server.stop(grace).wait()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.store.close()

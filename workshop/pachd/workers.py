@@ -76,16 +76,19 @@ class Images:
         return self._known.get(name)
 
 
+UNTRIED = Isolation("paths")
+
+
 @dataclass
 class Surroundings:
     """What all workers of this daemon share."""
 
     store: Store
-    isolation: Isolation
     images: Images
     host: str = "127.0.0.1"
     port: int = 0
     token: str = ""
+    isolation: Isolation = UNTRIED
 
     @property
     def folder(self) -> Path:
@@ -97,7 +100,7 @@ class Worker:
 
     def __init__(self, pool: Pool, number: int) -> None:
         self.pool, self.number = pool, number
-        self.name = f"{pool.name.project}-{pool.name.name}-v{pool.version}-{number}"
+        self.name = f"{pool.name.project}-{pool.name.name}-v{pool.version}-{number:05}"  # as a pod's
         self.sandbox: Sandbox | None = None
         self.waiting: dict[int, int] = {}  # index of a datum sent -> how many before it were sent; in order
         self.current: tuple[int, int] | None = None  # (index, ns since the epoch when it was started)
@@ -228,6 +231,15 @@ class Pool:
                         log.warning("image %s: %s is not there", self.transform.get("image"), path)
                 self._code[place] = folder
         return self._code
+
+    def add_secret(self, place: str, values: dict[str, bytes]) -> None:
+        """Files of a secret, one for each key, to be found at a place of the worker's file system."""
+        folder = self.folder / "secrets" / place.strip("/").replace("/", ".")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for key, value in values.items():
+            (folder / key).write_bytes(value)
+        self.code()[place] = folder
 
     def error_log(self) -> Any:
         self.folder.mkdir(parents=True, exist_ok=True)

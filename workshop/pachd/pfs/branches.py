@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workshop.pachd import errors
+from workshop.pachd import errors, ids
 from workshop.pachd.model import BranchName, CommitHandle
 from workshop.pachd.pfs import commits, rows, triggers
 from workshop.pachd.pfs.heads import put_head
@@ -94,6 +94,10 @@ def _fill(tx: Transaction, name: BranchName) -> Branch:
     if found is not None:
         return found
     repo = rows.repo(tx.db, name.repo)
+    if ids.is_id(name.name):
+        raise errors.PachydermError(
+            "fill new branches: upsert branch: update head: branch name cannot be a UUID V4"
+        )
     head = commits.empty(tx, repo.row, name, [], None)
     return rows.branch_by_row(tx.db, put_head(tx, repo.row, name, None, head.row))
 

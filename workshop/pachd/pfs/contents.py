@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workshop.pachd.pfs import rows
 from workshop.pachd.pfs.rows import Commit
+from workshop.pachd.store import trees
 
 if TYPE_CHECKING:
     from workshop.pachd.pfs.transaction import Transaction
@@ -36,19 +37,30 @@ def carry_over(
     store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, onto: bytes | None
 ) -> bytes | None:
     """The content `onto` with the changes from `old` to `new` made to it."""
-    return new
+    store_trees = store.trees(db)
+    changes = {
+        ((before or after).path, (before or after).tag): after.value if after else None  # type: ignore[union-attr]
+        for before, after in store_trees.diff(old, new)
+        if not (before or after).is_directory  # type: ignore[union-attr]
+    }
+    return store_trees.edit_files(onto, changes)
 
 
 def size(store: Store, db: sqlite3.Connection, root: bytes | None) -> int:
     """Bytes of all files below a root."""
-    return 0
+    return trees.size(root)
 
 
 def fault(store: Store, db: sqlite3.Connection, base: bytes | None, root: bytes | None) -> str:
-    """What validation finds wrong in a root that was built on `base`; '' when nothing is."""
-    return ""
+    """What validation finds wrong in a root that was built on `base`: the first collision by path; '' when nothing."""
+    first = min(store.trees(db).collisions(base, root), default=None, key=lambda collision: collision.path.encode())
+    return str(first) if first else ""
 
 
 def differs(store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, path: str) -> bool:
     """Whether the file of exactly this stored path (`/d/f`) is not the same in two roots."""
-    return False
+    if not path.startswith("/") or path.endswith("/") or (old or b"") == (new or b""):
+        return False
+    tree = store.trees(db)
+    before, after = ([entry for entry in tree.lookup(root, path) if not entry.is_directory] for root in (old, new))
+    return before != after

@@ -60,7 +60,7 @@ def _check_dag(db: sqlite3.Connection, row: int) -> None:
     found = {row, *provenance.reachable(row, neighbours)}
     if len(found) == 1:
         return
-    members = [rows.branch_by_row(db, other) for other in sorted(found)]
+    members = [rows.branch_by_row(db, other) for other in sorted(found, reverse=True)]  # the newest is at fault
     twice = provenance.repeated((member, member.repo) for member in members)
     if twice is not None:
         raise errors.PachydermError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -122,8 +123,8 @@ def list_(
         where.append("type = ?")
         values.append(type)
     if projects:
-        where.append(f"project IN ({','.join('?' * len(projects))})")
-        values += projects
+        where.append("project IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(list(projects)))
     query = f"SELECT * FROM repo {'WHERE ' + ' AND '.join(where) if where else ''} ORDER BY project, name, id"
     return [rows.repo_of(row) for row in db.execute(f"{query} LIMIT ? OFFSET ?", (*values, limit or -1, offset))]
 

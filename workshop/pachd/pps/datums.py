@@ -139,7 +139,7 @@ def get(maps: Maps, root: bytes | None, identity: bytes) -> Record | None:
 
 
 def items(
-    maps: Maps, root: bytes | None, start: bytes | None = None, stop: bytes | None = None, reverse: bool = False
+    maps: Maps, root: bytes | None, start: bytes = b"", stop: bytes | None = None, reverse: bool = False
 ) -> Iterator[tuple[bytes, Record]]:
     """(id, record) in the order of ids; `start` included, `stop` not."""
     if root:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
+from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachd import ids
-from workshop.pachd.model import META, USER
-from workshop.pachd.pfs import rows
+from workshop.pachd.datums import Datum
 from workshop.pachd.pps import datums as records
-from workshop.pachd.pps import jobs, logs
+from workshop.pachd.pps import jobs
 from workshop.pachd.pps.datums import DatumState, InputFile, Record, Stats
 from workshop.pachd.pps.records import Counters, Job, JobState, Pipeline
+from workshop.pachd.scheduler import output
+from workshop.pachd.scheduler.journal import Deposits, Journal
 from workshop.pachd.scheduler.plan import Inputs, Plan, Planner, Task
 from workshop.pachd.workers import Pool, Worker
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTE_EVERY = 0.4  # seconds between two notes of a running job's progress
-LOG_WAIT = 0.1  # seconds that a log line may wait for others
 AIM = 0.04  # seconds of work that one message to a worker should hold
 MOST = 64  # datums in one message
 STATES = {"success": DatumState.SUCCESS, "failed": DatumState.FAILED, "recovered": DatumState.RECOVERED}
@@ -43,7 +44,7 @@ class JobRun:
     def __init__(self, scheduler: Scheduler, pool: Pool, pipeline: Pipeline, job: Job, inputs: Inputs) -> None:
         self.scheduler, self.pool, self.pipeline, self.job, self.inputs = scheduler, pool, pipeline, job, inputs
         self.content = scheduler.content
-        self.key = job.row
+        self.key = job.name.id
         self.over = False
         self.plan: Plan | None = None
         self.phase = 0
@@ -53,18 +54,14 @@ class JobRun:
         self.streams: dict[tuple[int, int], list[records.Output]] = {}  # (index, try) -> files that came ahead
         self.results: dict[bytes, Record] = {}  # of this job, all phases
         self.fresh: list[bytes] = []  # results not noted yet
-        self.rows: list[tuple[bytes, int, int, int]] = []  # chunks not recorded yet
-        self.packs: set[int] = set()
-        self.held: set[bytes] = set()
-        self.lines: list[logs.Line] = []
-        self.lines_since = 0.0
+        self.journal = Journal(job.name.pipeline, job.name.id)
+        self.deposits = Deposits(scheduler.store)
         self.counters = Counters()
         self.stats = Stats()
         self.failed: bytes | None = None
         self.seen_running = job.state == JobState.RUNNING
         self.noted_at = time.monotonic()
         self.begun_at = time.time_ns()
-        self._hold: AbstractContextManager[None] | None = None
         self._steps: Iterator[None] | None = self._planning()
         timeout = pipeline.details.get("jobTimeout")
         self.deadline: float | None = None
@@ -118,7 +115,9 @@ class JobRun:
             self.queue.extend(task for task in tasks if task.id not in self.results)
         if self.queue and not self.seen_running and not self.over:
             self.seen_running = True
-            self.say(f"started processing {len(plan.new) + len(plan.changed)} datums, {plan.same} are unchanged")
+            self.journal.say(
+                f"started processing {len(plan.new) + len(plan.changed)} datums, {plan.same} are unchanged"
+            )
             with self.scheduler.pfs.transaction() as tx:
                 jobs.set_state(tx, self.job, JobState.RUNNING)
                 jobs.set_counters(tx, self.job, self.counters)
@@ -141,9 +140,6 @@ class JobRun:
         """Keep every worker of the pool busy."""
         if not self.queue:
             return
-        if self._hold is None:
-            self._hold = self.scheduler.store.blobs.hold(self.held)
-            self._hold.__enter__()
         for worker in self.pool.workers:
             if not self.queue:
                 return
@@ -155,12 +151,14 @@ class JobRun:
     def _give(self, worker: Worker, number: int) -> None:
         tasks = [self.queue.popleft() for _ in range(min(number, len(self.queue)))]
         with self.scheduler.store.database.read() as db:
-            prepared = [(task.index, self._env(task), self._inputs(db, task)) for task in tasks]
+            laid = iter(self.content.lay_out(db, [file for task in tasks for file in task.datum]))
+            prepared = [(task.index, self._env(task), _by_name(task.datum, laid)) for task in tasks]
         for task in tasks:
             self.running[task.index] = task
         self.scheduler.give(self, worker, prepared)
 
-    def settings(self) -> dict[str, Any]:
+    @cached_property
+    def common(self) -> dict[str, Any]:
         """What the datums of this job have in common."""
         late = {
             "PACH_JOB_ID": self.job.name.id,
@@ -186,16 +184,6 @@ class JobRun:
         env["PACH_DATUM_ID"] = task.id.hex()
         return env
 
-    def _inputs(self, db: Any, task: Task) -> list[tuple[str, int, list[Any]]]:
-        """The files of a datum as a sandbox lays them out, by input name."""
-        found: dict[str, tuple[int, dict[str, Any]]] = {}
-        for file in task.datum:
-            flags = (1 if file.source.empty_files else 0) | (2 if file.source.lazy else 0)
-            files = found.setdefault(file.source.name, (flags, {}))[1]
-            for path, size, places in self.content.laid_out(db, file):
-                files[path] = (path, size, places)
-        return [(name, flags, list(files.values())) for name, (flags, files) in found.items()]
-
     # ---------------------------------------------------------------- what workers say
 
     def event(self, worker: Worker, event: tuple[Any, ...]) -> None:
@@ -203,7 +191,9 @@ class JobRun:
         kind = event[0]
         if kind == "log":
             _, _, index, when, texts = event
-            self._log(worker, index, when, texts)
+            task = self.tasks.get(index)
+            datum, data = (task.id.hex(), self.data_of(task)) if task is not None else ("", "")
+            self.journal.user(worker.name, texts, when, datum, data)
         elif kind == "files":
             _, _, index, number, files = event
             self.streams.setdefault((index, number), []).extend(self._outputs(index, files))
@@ -233,7 +223,7 @@ class JobRun:
         self._count(task.id, record)
         self.fresh.append(task.id)
         if not good and not self.pool.batching:
-            self._worker_line(worker, task, f"errored running user code after {_seconds(ran)}: {reason}")
+            self._say_of(worker, task, f"errored running user code after {_seconds(ran)}: {reason}")
         if state == "failed" and self.failed is None:
             self.failed = task.id
         worker.chunk = _better_chunk(worker.chunk, (laid + ran + collected) / 1e9)
@@ -245,10 +235,6 @@ class JobRun:
     def _count(self, identity: bytes, record: Record) -> None:
         self.results[identity] = record
         self.stats.add(record.stats)
-        chunks = [chunk for _, _, chunks in record.outputs for chunk in chunks]
-        if chunks and self._hold is not None:
-            with self.scheduler.store.blobs.gate:
-                self.held.update(chunks)
 
     def _outputs(self, index: int, files: list[Any]) -> list[records.Output]:
         """Outputs as (path, size, chunks); what stands for an input file by its path gets that file's chunks."""
@@ -256,9 +242,7 @@ class JobRun:
             return [(path, size, tuple(chunks)) for path, size, chunks in files]
         with self.scheduler.store.database.read() as db:
             known = {
-                path: chunks
-                for file in self.tasks[index].datum
-                for path, _, chunks in self.content.below(db, file)
+                path: chunks for file in self.tasks[index].datum for path, _, chunks in self.content.below(db, file)
             }
         return [
             (path, size, tuple(known[chunks] if isinstance(chunks, str) else chunks)) for path, size, chunks in files
@@ -285,36 +269,20 @@ class JobRun:
         """A worker is gone: its datums are run again by whoever is there."""
         again = [self.running.pop(index) for index in list(worker.waiting) if index in self.running]
         self.queue.extendleft(reversed(again))
-        self.say(f"worker {worker.name} is gone ({why}): {len(again)} datums are run again")
+        self.journal.say(f"worker {worker.name} is gone ({why}): {len(again)} datums are run again")
 
     def chunks_stored(self, found: list[tuple[bytes, int, int, int]]) -> None:
-        self.rows += found
-        self.packs.update(row[1] for row in found)
+        self.deposits.add(found)
 
-    # ---------------------------------------------------------------- logs
+    def _say_of(self, worker: Worker, task: Task, text: str) -> None:
+        self.journal.say(text, worker.name, task.id.hex(), self.data_of(task))
 
-    def say(self, text: str, master: bool = True) -> None:
-        """A message of the one who leads the job (shown with --master)."""
-        self._add(logs.Line(self.job.name.pipeline, text, time.time_ns(), self.job.name.id, master=master))
-
-    def _worker_line(self, worker: Worker, task: Task, text: str) -> None:
-        line = logs.Line(self.job.name.pipeline, text, time.time_ns(), self.job.name.id, task.id.hex(), worker.name)
-        line.data = self.data_of(task)
-        self._add(line)
-
-    def _log(self, worker: Worker, index: int, when: int, texts: list[bytes]) -> None:
+    def matches(self, index: int, filters: list[str]) -> bool:
+        """Whether each filter is the path or the hash of one of the datum's files."""
         task = self.tasks.get(index)
-        datum, data = (task.id.hex(), self.data_of(task)) if task is not None else ("", "")
-        for text in texts:
-            message = _readable(text)
-            self._add(
-                logs.Line(self.job.name.pipeline, message, when, self.job.name.id, datum, worker.name, True, data=data)
-            )
-
-    def _add(self, line: logs.Line) -> None:
-        if not self.lines:
-            self.lines_since = time.monotonic()
-        self.lines.append(line)
+        return task is not None and all(
+            any(one in (f.path, f.hash.hex(), b64encode(f.hash).decode()) for f in task.datum) for one in filters
+        )
 
     def data_of(self, task: Task) -> str:
         return json.dumps([(file.path, file.hash.hex()) for file in task.datum])
@@ -323,10 +291,8 @@ class JobRun:
 
     def next_note(self) -> float | None:
         """When this job wants to write something down next (monotonic seconds)."""
-        due = [self.lines_since + LOG_WAIT] if self.lines else []
-        due += [self.noted_at + NOTE_EVERY] if self.fresh else []
-        due += [self.deadline] if self.deadline is not None else []
-        return min(due, default=None)
+        due = (self.journal.due(), self.noted_at + NOTE_EVERY if self.fresh else None, self.deadline)
+        return min((when for when in due if when is not None), default=None)
 
     def note(self) -> None:
         """Write down what is due: log lines, finished datums, counters."""
@@ -334,12 +300,13 @@ class JobRun:
         if self.deadline is not None and now >= self.deadline and not self.over:
             return self.kill(" jobtimed out")
         progress = bool(self.fresh) and now >= self.noted_at + NOTE_EVERY
-        if self.over or not (progress or (self.lines and now >= self.lines_since + LOG_WAIT)):
+        lines = self.journal.due()
+        if self.over or not (progress or (lines is not None and now >= lines)):
             return None
         with self.scheduler.pfs.transaction() as tx:
-            self._write_lines(tx)
+            self.journal.write(tx.db)
             if progress:
-                self._record_chunks(tx)
+                self.deposits.record(tx)
                 fresh = [(identity, records.encode(self.results[identity])) for identity in self.fresh]
                 records.keep_done(tx.db, self.job.row, fresh)
                 jobs.set_counters(tx, self.job, self._counters(self._skipped()), self._stats())
@@ -347,24 +314,6 @@ class JobRun:
             self.fresh.clear()
             self.noted_at = now
         return None
-
-    def _write_lines(self, tx: Any) -> None:
-        if self.lines:
-            logs.write(tx.db, self.lines)
-            self.lines = []
-
-    def _record_chunks(self, tx: Any) -> None:
-        """Make the chunks known that workers stored; their bytes go to the disk first."""
-        blobs = self.scheduler.store.blobs
-        for pack in self.packs:
-            handle = os.open(blobs.path(pack), os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        self.packs.clear()
-        rows, self.rows = self.rows, []
-        blobs.record(tx.db, rows)
 
     def _skipped(self) -> int:
         return self.plan.same if self.plan is not None and self.phase == 2 else 0
@@ -392,51 +341,23 @@ class JobRun:
             if job is None or job.terminal:
                 return self._leave()
             jobs.set_state(tx, job, JobState.RUNNING)
-            self._record_chunks(tx)
-            self._write_output(tx)
+            self.deposits.record(tx)
+            output.write(tx, self.content, job, plan.base, self.results, plan.gone if self.phase == 2 else ())
             jobs.set_counters(tx, job, self._counters(self._skipped()), self._stats())
             records.forget_done(tx.db, job.row)
             if egress:
                 jobs.set_state(tx, job, JobState.EGRESSING)
             elif self.failed is not None:
-                self.say(f"datum {self.failed.hex()} failed")
+                self.journal.say(f"datum {self.failed.hex()} failed")
                 jobs.finish(tx, job, JobState.FAILURE, f"datum {self.failed.hex()} failed")
             else:
                 records.set_plan(tx.db, job.row, plan.key)
                 jobs.finish(tx, job, JobState.SUCCESS)
-            self._write_lines(tx)
+            self.journal.write(tx.db)
         self._leave()
         if egress:
-            self.scheduler.egress(self.pipeline, self.job, plan.key)
+            self.scheduler.egresses.start(self.pipeline, self.job, plan.key)
         return None
-
-    def _write_output(self, tx: Any) -> None:
-        """The output commit: its base without what is gone or changed, with what was written; and the datum map."""
-        plan = self.plan
-        assert plan is not None
-        base = plan.base
-        maps = self.content.writing_maps(tx.db)
-        output = rows.find_commit(tx.db, self.job.commit(USER))
-        root = output.root if output is not None else None
-        if base is None and root is not None:
-            root = self.content.without_datums(tx.db, root)
-        old = base.datums if base is not None else None
-        removed = [*plan.gone, *(task.id for task in plan.changed)] if self.phase == 2 else []
-        edits = self.content.edits()
-        for identity in removed:
-            before = records.get(maps, old, identity)
-            if before is not None:
-                self.content.take_out(edits, identity, before)
-        for identity, record in self.results.items():
-            self.content.put_in(edits, identity, record)
-        if output is not None and (removed or self.results or root != output.root):
-            self.content.write(tx, output, root, edits)
-        encoded = {i: records.encode(self.content.compact(tx.db, r)) for i, r in self.results.items()}
-        gone = plan.gone if self.phase == 2 else []
-        if encoded or gone or old is not None:
-            jobs.set_datums(tx, self.job, records.update(maps, old, encoded, gone))
-        else:
-            jobs.set_datums(tx, self.job, None)
 
     def kill(self, reason: str) -> None:
         """End the job as killed."""
@@ -444,37 +365,35 @@ class JobRun:
             job = jobs.find(tx.db, self.job.name)
             if job is not None:
                 jobs.finish(tx, job, JobState.KILLED, reason)
-            self._write_lines(tx)
+            self.journal.write(tx.db)
         self.cancel()
 
     def cancel(self) -> None:
-        """Somebody else ended the job: stop what runs for it."""
+        """Stop what runs for a job that somebody else ended."""
         if self.over:
             return
         for worker in self.pool.workers:
             if worker.waiting:
-                self.scheduler.stop(self, worker)
+                self.scheduler.stop_work(self, worker)
         with self.scheduler.store.database.write() as db:
-            self._write_lines_of_cancelled(db)
+            self.journal.write(db)
+            records.forget_done(db, self.job.row)
         self._leave()
-
-    def _write_lines_of_cancelled(self, db: Any) -> None:
-        if self.lines:
-            logs.write(db, self.lines)
-            self.lines = []
-        records.forget_done(db, self.job.row)
 
     def _leave(self) -> None:
         self.over = True
         self._steps = None
-        if self._hold is not None:
-            self._hold.__exit__(None, None, None)
-            self._hold = None
+        self.deposits.release()
         self.scheduler.left(self)
 
-    @property
-    def meta_name(self) -> Any:
-        return self.job.commit(META)
+
+def _by_name(datum: Datum, laid: Iterator[list[Any]]) -> list[tuple[str, int, list[Any]]]:
+    """The files of a datum as a sandbox lays them out, by input name; what overlaps comes once."""
+    found: dict[str, tuple[int, dict[str, Any]]] = {}
+    for file in datum:
+        flags = (1 if file.source.empty_files else 0) | (2 if file.source.lazy else 0)
+        found.setdefault(file.source.name, (flags, {}))[1].update((entry[0], entry) for entry in next(laid))
+    return [(name, flags, list(files.values())) for name, (flags, files) in found.items()]
 
 
 def _better_chunk(chunk: int, seconds: float) -> int:
@@ -485,12 +404,3 @@ def _better_chunk(chunk: int, seconds: float) -> int:
 
 def _seconds(nanoseconds: int) -> str:
     return f"{nanoseconds / 1e9:.6g}s"
-
-
-def _readable(text: bytes) -> str:
-    """Text of a log line: each byte that is no UTF-8 becomes U+FFFD; NUL, which SQLite's shell hates, stays."""
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        loose = text.decode("utf-8", "surrogateescape")
-        return "".join("\ufffd" if "\udc80" <= character <= "\udcff" else character for character in loose)

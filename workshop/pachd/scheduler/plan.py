@@ -19,9 +19,9 @@ from workshop.pachd.pfs import commits, rows
 from workshop.pachd.pfs.rows import Commit
 from workshop.pachd.pps import datums as records
 from workshop.pachd.pps import jobs
+from workshop.pachd.pps.content import Content
 from workshop.pachd.pps.datums import DatumState
 from workshop.pachd.pps.records import Job, JobState, Pipeline
-from workshop.pachd.scheduler.content import Content
 
 SLICE = 2000  # datums looked at before other work gets its turn
 
@@ -108,9 +108,7 @@ class Planner:
     def __init__(self, content: Content, db: sqlite3.Connection, pipeline: Pipeline, job: Job, inputs: Inputs) -> None:
         self.content, self.db = content, db
         self.pipeline, self.job, self.inputs = pipeline, job, inputs
-        self.roots = {
-            place: self.content.root_of(db, commit) for place, commit in inputs.commits.items()
-        }
+        self.roots = {place: self.content.root_of(db, commit) for place, commit in inputs.commits.items()}
         self.every_job = pipeline.details.get("reprocessSpec") == "every_job" or pipeline.details.get("s3Out")
         document = pipeline.details.get("input") or {}
         self.fixed = {"input": _essence(document), "salt": pipeline.salt}
@@ -135,7 +133,10 @@ class Planner:
         """Plan from what differs between the inputs of two jobs; False when the kind of input does not allow it."""
         if {key: before.get(key) for key in self.fixed} != self.fixed:
             return False
-        old = {s.position: bytes.fromhex(text) or None for s, text in zip(self.inputs.sources, before["roots"], strict=True)}
+        old = {
+            s.position: bytes.fromhex(text) or None
+            for s, text in zip(self.inputs.sources, before["roots"], strict=True)
+        }
 
         def change(source: Source) -> Change:
             old_root, new_root = old[source.position], self.roots.get(source.position)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import json
+import sqlite3
 from pathlib import Path
 from typing import IO
 
 from workshop.pachd import errors, ids
 from workshop.pachd.store.changes import Changes
 from workshop.pachd.store.database import Database
+from workshop.pachd.store.maps import Cache, Maps, Rows
+from workshop.pachd.store.packs import Blobs
+from workshop.pachd.store.trees import Trees
 
 
 class Store:
@@ -26,6 +30,8 @@ class Store:
         self._lock = _hold(self.folder / "lock")
         self.changes = Changes()
         self.database = Database(self.folder / "pachd.sqlite", self.changes)
+        self.blobs = Blobs(self.folder / "packs")
+        self._nodes = Cache()
         with self.database.write() as db:
             db.execute(
                 "INSERT OR IGNORE INTO project (name, description, created) VALUES ('default', '', ?)", (ids.now(),)
@@ -35,6 +41,14 @@ class Store:
             settings = dict(db.execute("SELECT key, value FROM setting").fetchall())
         self.cluster_id: str = settings["cluster_id"]
         self.deployment_id: str = settings["deployment_id"]
+
+    def maps(self, db: sqlite3.Connection) -> Maps:
+        """The persistent maps, as one connection sees them."""
+        return Maps(Rows(db), self._nodes)
+
+    def trees(self, db: sqlite3.Connection) -> Trees:
+        """The trees of files, as one connection sees them."""
+        return Trees(self.maps(db))
 
     def has_project(self, name: str) -> bool:
         with self.database.read() as db:
@@ -46,6 +60,7 @@ class Store:
         return json.loads(row["value"]) if row else {}
 
     def close(self) -> None:
+        self.blobs.close()
         self.database.close()
         self._lock.close()
 

@@ -16,12 +16,15 @@ class Changes:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._count = 0
+        self.listeners: list[Callable[[], None]] = []  # called after each tick, by whoever made it
 
     def bump(self) -> None:
         """Tell everybody that something was committed (or that a waiter should look up for another reason)."""
         with self._condition:
             self._count += 1
             self._condition.notify_all()
+        for listener in self.listeners:
+            listener()
 
     @property
     def count(self) -> int:

@@ -23,6 +23,7 @@ from workshop.pachd.store.blobs import digest
 
 EMPTY = b""
 MOST = 128  # entries of a node
+_LARGE = 20_000  # bytes; larger nodes (lists of chunks) are not cached
 _FEWEST_INNER = 2  # so that every level is at most half as long as the one below
 
 Edits = Mapping[bytes, bytes | None]
@@ -104,9 +105,11 @@ class Maps:
         """The node of this name, decoded; not to be changed."""
         node = self._cache.get(name)
         if node is None:
-            level, keys, values, counts = msgpack.unpackb(self._nodes[name])
+            data = self._nodes[name]
+            level, keys, values, counts = msgpack.unpackb(data)
             node = Node(level, keys, values, counts)
-            self._cache.put(name, node)
+            if len(data) <= _LARGE:
+                self._cache.put(name, node)
         return node
 
     # -------------------------------------------------------------- reading
@@ -287,14 +290,15 @@ class Maps:
         data = msgpack.packb((node.level, node.keys, node.values, node.counts))
         name = digest(data)
         self._nodes[name] = data
-        self._cache.put(name, node)
+        if len(data) <= _LARGE:
+            self._cache.put(name, node)
         return node.keys[-1], name, node.count
 
 
 def _is_end(level: int, key: bytes) -> bool:
     """Whether a node of this level ends after this key. Each level looks at other bits."""
     nul = key.find(0)
-    mixed = (crc32(key if nul < 0 else key[:nul], level) * 0x9E3779B1) & 0xFFFFFFFF
+    mixed = ((crc32(key if nul < 0 else key[:nul]) ^ level * 0x85EBCA6B) * 0x9E3779B1) & 0xFFFFFFFF
     return not (mixed ^ mixed >> 15) >> 7 & 31
 
 
@@ -309,9 +313,7 @@ def _ends(level: int, keys: list[bytes]) -> Iterator[int]:
         yield len(keys)
 
 
-def _merge(
-    node: Node, changes: list[tuple[bytes, bytes | None, int]]
-) -> tuple[list[bytes], list[bytes], list[int]]:
+def _merge(node: Node, changes: list[tuple[bytes, bytes | None, int]]) -> tuple[list[bytes], list[bytes], list[int]]:
     """The entries of a node with changes made."""
     keys, values, counts = [], [], []
     position = 0
@@ -442,15 +444,12 @@ class _Walk:
 
     def enter(self) -> None:
         assert self.head is not None and self.head[2] is not None
+        if self._stack:
+            self._stack[-1][1] += 1
         self._stack.append([self._maps.node(self.head[2]), 0])
-        self._show_next(0)
-
-    def _show_next(self, step: int) -> None:
-        self._stack[-1][1] += step
         self._show()
 
     def skip(self) -> None:
-        if not self._stack:
-            self.head = None
-            return
-        self._show_next(1)
+        if self._stack:
+            self._stack[-1][1] += 1
+        self._show()

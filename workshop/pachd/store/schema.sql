@@ -133,6 +133,8 @@ CREATE TABLE IF NOT EXISTS pipeline (       -- one row for each version
     UNIQUE (project, name, version)
 );
 
+CREATE UNIQUE INDEX IF NOT EXISTS pipeline_current ON pipeline (project, name) WHERE current = 1;
+
 CREATE TABLE IF NOT EXISTS job (
     id              INTEGER PRIMARY KEY,
     project         TEXT NOT NULL,
@@ -155,6 +157,7 @@ CREATE TABLE IF NOT EXISTS job (
     UNIQUE (project, pipeline, set_id)
 );
 CREATE INDEX IF NOT EXISTS jobs_of_set ON job (set_id);
+CREATE INDEX IF NOT EXISTS jobs_of_pipeline ON job (project, pipeline, id);
 CREATE INDEX IF NOT EXISTS jobs_unfinished ON job (state) WHERE state NOT IN (4, 5, 6, 9);
 
 CREATE TABLE IF NOT EXISTS secret (

@@ -10,6 +10,7 @@ from workshop.pachd.model import BranchName
 from workshop.pachd.pfs import Pfs, Transaction, branches, rows
 from workshop.pachd.wire import infos
 from workshop.pachd.wire.names import (
+    bounded,
     branch_name,
     optional_commit,
     picked_branch,
@@ -76,6 +77,7 @@ class Branches:
     def _walk_branches(self, request: Any, direction: str) -> Iterator[bytes]:
         with self.pfs.store.database.read() as db:
             for start in [picked_branch(db, picker) for picker in request.start]:
-                found = branches.walk(db, start.row, direction, request.max_branches, request.max_depth)
+                limit, depth = bounded(request.max_branches), bounded(request.max_depth)
+                found = branches.walk(db, start.row, direction, limit, depth)
                 for row, _ in list(found):
                     yield infos.branch_info(db, rows.branch_by_row(db, row), with_head=False)

@@ -10,6 +10,7 @@ from workshop.pachd.model import CommitHandle
 from workshop.pachd.pfs import Pfs, Transaction, commits, history, rows, squash
 from workshop.pachd.wire import encode, infos
 from workshop.pachd.wire.names import (
+    bounded,
     branch_name,
     commit_handle,
     commit_message,
@@ -118,12 +119,12 @@ class Commits:
         repo = required_repo(request)
         wanted = history.Filter(
             None if request.all else request.origin_kind or None,
-            request.started_time.ToNanoseconds() if request.HasField("started_time") else None,
+            bounded(request.started_time.ToNanoseconds()) if request.HasField("started_time") else None,
         )
         store = self.pfs.store
         with store.database.read() as db:
             where = history.listing(db, repo, start, to, request.reverse)
-        left = request.number or 1 << 62
+        left = request.number if request.number > 0 else 1 << 62
         while left > 0:
             with store.database.read() as db:
                 found = where.page(db, wanted, min(left, 200))
@@ -222,7 +223,8 @@ class Commits:
     def _walk_commits(self, request: Any, direction: str) -> Iterator[bytes]:
         with self.pfs.store.database.read() as db:
             for start in [picked_commit(db, picker) for picker in request.start]:
-                for commit in squash.walk(db, start.row, direction, request.max_commits, request.max_depth):
+                limit, depth = bounded(request.max_commits), bounded(request.max_depth)
+                for commit in squash.walk(db, start.row, direction, limit, depth):
                     yield infos.commit_info(db, commit)
 
 

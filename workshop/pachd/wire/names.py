@@ -10,6 +10,8 @@ from workshop.pachd.model import DEFAULT_PROJECT, USER, BranchName, CommitHandle
 from workshop.pachd.pfs import ancestry, rows
 from workshop.pachd.wire.schema import pfs_v2
 
+MOST = (1 << 63) - 1
+
 
 def repo_name(message: Any) -> RepoName:
     """A repo; no project is the default one, and no type is a user's."""
@@ -61,6 +63,11 @@ def required(request: Any, field: str, call: str = "validate request") -> Any:
         label = "".join(word.title() for word in field.split("_"))
         raise errors.InvalidArgument(f"{call}: invalid {request.DESCRIPTOR.name}.{label}: value is required")
     return getattr(request, field)
+
+
+def bounded(number: int) -> int:
+    """A number from a request, cut to what the store can hold."""
+    return max(-MOST, min(MOST, number))
 
 
 def required_project(request: Any) -> str:

@@ -9,7 +9,7 @@ from workshop.pachd import errors
 from workshop.pachd.model import DEFAULT_PROJECT
 from workshop.pachd.pfs import Pfs, Transaction, repos
 from workshop.pachd.wire import infos
-from workshop.pachd.wire.names import repo_message, repo_name, required, required_project, required_repo
+from workshop.pachd.wire.names import bounded, repo_message, repo_name, required, required_project, required_repo
 from workshop.pachd.wire.schema import google, pfs_v2
 from workshop.pachd.wire.serve import Call, raw_answer, transactional
 
@@ -73,9 +73,8 @@ class Repos:
         projects = [project.name or DEFAULT_PROJECT for project in request.projects]
         page = request.page
         with self.pfs.store.database.read() as db:
-            found = repos.list_(
-                db, request.type, projects, limit=page.page_size, offset=page.page_size * page.page_index
-            )
+            offset = bounded(page.page_size * page.page_index)
+            found = repos.list_(db, request.type, projects, limit=page.page_size, offset=offset)
             return [infos.repo_info(db, repo, listed=True) for repo in found]
 
     @transactional("delete_repo")

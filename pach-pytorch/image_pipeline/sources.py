@@ -1,0 +1,187 @@
+"""Where a loader's samples come from: files as they are, losslessly cropped JPEGs, or ready pixels. One interface for all.
+
+A source knows its index, has `chunk` (how many tasks a thread takes at a time), makes a worker for each thread, and fills slots:
+`fill(worker, task, images)` writes the samples of a plan's task into images[task.slot ...]. All three give the same bytes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from index import Index
+from pictures import CAREFUL, QUICK, PictureError, PictureReader
+from plan import Task
+from resample import best
+
+Mark = Callable[[str], None]
+"""Called as each stage of a task ends, with the stage's name: for the trace."""
+
+
+class SampleError(Exception):
+    """A sample cannot be made though the index promises it; the text names the file and what to do."""
+
+
+class Worker:
+    """What one thread needs of its own: a decoder, and memory to read files into."""
+
+    def __init__(self, decoder: str | None):
+        self.reader = PictureReader(decoder)
+        self.memory = np.empty(1 << 20, np.uint8)
+
+    def room(self, size: int) -> np.ndarray:
+        if size > self.memory.size:
+            self.memory = np.empty(size * 5 // 4, np.uint8)
+        return self.memory
+
+
+class PictureSource:
+    """Samples decoded from encoded pictures; the subclass says where the bytes lie."""
+
+    chunk = 1
+
+    def __init__(self, index: Index, side: int, decoder: str | None = None, resampler: str | None = None):
+        """decoder, resampler: names, or None for the best on this machine. Raises LookupError for one not found here."""
+        self.index, self.side = index, side
+        self.resampler, self._resample = best(resampler)
+        self._wanted = decoder
+        self.decoder = PictureReader(decoder).decoder
+
+    def describe(self) -> str:
+        """What does the work, for the screen."""
+        return f"decoder {self.decoder}, resampler {self.resampler}"
+
+    def worker(self) -> Worker:
+        return Worker(self._wanted)
+
+    def picture(self, worker: Worker, image: int) -> tuple[np.ndarray, int, int]:
+        """(encoded bytes, left, top): where the encoded picture lies within the one that the boxes are drawn on."""
+        raise NotImplementedError
+
+    def fill(self, worker: Worker, task: Task, images: np.ndarray, mark: Mark | None = None) -> None:
+        boxes = self.index.boxes[task.box : task.box + task.count].tolist()
+        data, left, top = self.picture(worker, task.image)
+        if mark:
+            mark("read")
+        if len(boxes) == 1:
+            x0, y0, x1, y1 = boxes[0]
+        else:
+            edges = list(zip(*boxes, strict=True))
+            x0, y0, x1, y1 = min(edges[0]), min(edges[1]), max(edges[2]), max(edges[3])
+        kind = CAREFUL if self.index.careful[task.image] else QUICK
+        try:
+            pixels = worker.reader.read(data, kind, (x0 - left, y0 - top, x1 - left, y1 - top))
+        except PictureError as error:
+            raise SampleError(
+                f"{self.index.path(task.image)}: {error}. It has changed since it was indexed: make the index anew"
+            ) from error
+        if mark:
+            mark("decode")
+        for number, box in enumerate(boxes):
+            self._resample(pixels[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0], images[task.slot + number])
+        if mark:
+            mark("resample")
+
+
+class FileSource(PictureSource):
+    """Samples from the image files themselves."""
+
+    def picture(self, worker: Worker, image: int) -> tuple[np.ndarray, int, int]:
+        path = os.path.join(self.index.root, self.index.path(image))
+        size = int(self.index.sizes[image])
+        memory = worker.room(size + 1)
+        try:
+            file = os.open(path, os.O_RDONLY)
+            try:
+                got = os.readv(file, [memory[: size + 1]])
+                while 0 < got < size:
+                    more = os.readv(file, [memory[got : size + 1]])
+                    if not more:
+                        break
+                    got += more
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise SampleError(f"{path}: {error.strerror}. Bring it back, or make the index anew") from error
+        if got != size:
+            raise SampleError(f"{path} is not the {size} bytes that were indexed: make the index anew")
+        return memory[:size], 0, 0
+
+
+class Place(NamedTuple):
+    """Where the images of a shard set lie: arrays, one number an image. `files` are numbered by `part`."""
+
+    files: list[Path]
+    part: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    left: np.ndarray
+    top: np.ndarray
+
+
+def opened(files: list[Path]) -> list[np.ndarray]:
+    """The shard files, mapped into memory once for all threads; uint8."""
+    mapped = []
+    for path in files:
+        with open(path, "rb") as file:
+            empty = os.fstat(file.fileno()).st_size == 0
+            mapped.append(
+                np.zeros(0, np.uint8) if empty else np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+            )
+    return mapped
+
+
+class CroppedSource(PictureSource):
+    """Samples from shards of losslessly cropped JPEGs: fewer bytes, the same pixels."""
+
+    def __init__(self, index: Index, side: int, place: Place, decoder: str | None = None, resampler: str | None = None):
+        super().__init__(index, side, decoder, resampler)
+        self._place, self._parts = place, opened(place.files)
+
+    def picture(self, worker: Worker, image: int) -> tuple[np.ndarray, int, int]:
+        place = self._place
+        start = int(place.offset[image])
+        data = self._parts[place.part[image]][start : start + int(place.length[image])]
+        if len(data) != place.length[image]:
+            raise SampleError(f"{place.files[place.part[image]]} is shorter than its index says: pack that class again")
+        return data, int(place.left[image]), int(place.top[image])
+
+
+class RawSource:
+    """Samples that lie ready as pixels: a batch is copied together from memory maps."""
+
+    chunk = 8
+    decoder = resampler = "none"
+
+    def __init__(self, index: Index, side: int, place: Place):
+        self.index, self.side, self._place = index, side, place
+        self._bytes = side * side * 3
+        self._parts = []
+        for path, data in zip(place.files, opened(place.files), strict=True):
+            if data.size % self._bytes:
+                raise SampleError(f"{path} does not hold samples of {side} x {side}: pack that class again, or correct the size")
+            self._parts.append(data.reshape(-1, side, side, 3))
+        self._rows = place.offset // self._bytes
+
+    def describe(self) -> str:
+        return "ready samples"
+
+    def worker(self) -> None:
+        return None
+
+    def fill(self, worker: None, task: Task, images: np.ndarray, mark: Mark | None = None) -> None:
+        image = task.image
+        row = int(self._rows[image]) + task.box - int(self.index.first[image])
+        ready = self._parts[self._place.part[image]][row : row + task.count]
+        if len(ready) != task.count:
+            raise SampleError(f"{self._place.files[self._place.part[image]]} is shorter than its index says: pack it again")
+        images[task.slot : task.slot + task.count] = ready
+        if mark:
+            mark("copy")
+
+
+Source = FileSource | CroppedSource | RawSource
