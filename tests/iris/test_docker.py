@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = json.loads((ROOT / "docker" / "images.json").read_text())
-SPECS = sorted((ROOT / "specs").glob("*.json"))
+SPECS = sorted((ROOT / "specs").rglob("*.json"))
 DOCKERFILES = {image: ROOT / entry["dockerfile"] for image, entry in IMAGES.items()}
 IRIS = [image for image in IMAGES if "/iris-" in image]
 
