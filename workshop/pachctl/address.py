@@ -94,7 +94,7 @@ def history(text: str) -> int:
         raise Failure(f"error parsing history flag: {error}") from None
 
 
-# --- how messages are printed ------------------------------------------------------------------------------------------------------
+# --- how messages are printed ---
 
 
 def repo_text(of: Any) -> str:
@@ -117,7 +117,9 @@ def pipeline_text(of: Any) -> str:
 
 
 def request_commit_text(asked: dict[str, Any]) -> str:
-    """A commit of a request as pachctl names it in its own messages: project/repo@id, or @branch where there is no id."""
+    """A commit of a request as pachctl names it in its own messages: project/repo@id, or @branch where there is no
+    id.
+    """
     of = asked["repo"]
     suffix = f".{of['type']}" if of["type"] not in ("", "user") else ""
     identity = asked["id"]

@@ -17,9 +17,12 @@ _INFO = "pfs_v2.BranchInfo"
 group(
     "branch",
     "Docs for branches.",
-    "A branch in Pachyderm records provenance relationships between data in different repos, as well as being as an alias for a "
-    "commit in its repo. The branch reference will float to always refer to the latest commit on the branch, known as the HEAD "
-    "commit. All commits are on exactly one branch. Any pachctl command that can take a commit, can take a branch name instead.",
+    "A branch in Pachyderm records provenance relationships between data in different repos, as well as being as an "
+    "alias for a "
+    "commit in its repo. The branch reference will float to always refer to the latest commit on the branch, known "
+    "as the HEAD "
+    "commit. All commits are on exactly one branch. Any pachctl command that can take a commit, can take a branch "
+    "name instead.",
     aliases=("branches",),
     associated=" branch$",
 )

@@ -67,7 +67,9 @@ def version(call: Call) -> int | None:
     except Refused as error:
         where = call.pachd.address.qualified
         text = f"(version unknown) : error connecting to pachd server at address ({where}): {error.text}"
-        raise Failure(f"{'pachd':<20}{text}\n\nplease make sure pachd is up (`workshop up` starts the one on this machine)") from None
+        raise Failure(
+            f"{'pachd':<20}{text}\n\nplease make sure pachd is up (`workshop up` starts the one on this machine)"
+        ) from None
     if raw:
         Encoder(call.output).write(server)
     else:
@@ -196,7 +198,9 @@ def next_datum(call: Call) -> None:
 
     port = os.environ.get("PPS_WORKER_GRPC_PORT", "1080")
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
-    request = encode("google.protobuf.StringValue", {"value": call.error})  # the error is the request's first field, too
+    request = encode(
+        "google.protobuf.StringValue", {"value": call.error}
+    )  # the error is the request's first field, too
     try:
         channel.unary_unary("/pachyderm.worker.Worker/NextDatum")(request)
     except grpc.RpcError as error:

@@ -1,4 +1,5 @@
-"""The tree of commands, and how a command line is read: as pachctl's own library (cobra) reads it, to the texts of its errors.
+"""The tree of commands, and how a command line is read: as pachctl's own library (cobra) reads it, to the texts of
+its errors.
 
 Each room declares its commands with `@command(...)` on the function that does the work; the function gets a `Call`.
 """
@@ -28,7 +29,9 @@ _LISTS = ("stringArray", "strings", "[]string")
 
 @dataclass(frozen=True)
 class Flag:
-    """One option. `kind` is the word that help prints (bool prints none); "project" as default means the context's project."""
+    """One option. `kind` is the word that help prints (bool prints none); "project" as default means the context's
+    project.
+    """
 
     name: str
     usage: str
@@ -72,7 +75,7 @@ class Call:
     @property
     def project(self) -> str:
         """The project that --project or the context names."""
-        return self.flags["project"] if "project" in self.flags else self.config.project
+        return self.flags.get("project", self.config.project)
 
     @property
     def pachd(self) -> Pachd:
@@ -172,7 +175,7 @@ def command(
     plural: str = "s",
     hidden: bool = False,
 ) -> Callable[[Run], Run]:
-    """Declare the command at PATH ("create repo"). `arguments` is how many it takes: a number, a range, or None for any.
+    """Declare the command at PATH ("create repo"). `arguments`: how many it takes, a number, a range, or None for any.
 
     `plural` names its alias: an ending ("s", "es"), a word, or "" for none.
     """
@@ -199,14 +202,24 @@ def _sentence(short: str) -> str:
     return short
 
 
-def group(path: str, short: str, long: str = "", aliases: tuple[str, ...] = (), associated: str = "", hidden: bool = False) -> None:
-    """Declare a node that runs nothing: a verb ("create"), or a noun whose help lists the commands on it (`associated`)."""
+def group(
+    path: str, short: str, long: str = "", aliases: tuple[str, ...] = (), associated: str = "", hidden: bool = False
+) -> None:
+    """Declare a node that runs nothing: a verb ("create"), or a noun whose help lists the commands on it
+    (`associated`).
+    """
     parent = ROOT
     *groups, name = path.split()
     for word in groups:
         parent = parent.children.setdefault(word, Command(word, parent=parent))
     node = parent.children.setdefault(name, Command(name, parent=parent))
-    node.short, node.long, node.aliases, node.associated, node.hidden = short, long or short, aliases, associated, hidden
+    node.short, node.long, node.aliases, node.associated, node.hidden = (
+        short,
+        long or short,
+        aliases,
+        associated,
+        hidden,
+    )
 
 
 def find(words: list[str]) -> tuple[Command, list[str]]:
@@ -320,7 +333,9 @@ def suggestions(word: str) -> list[str]:
     return [
         name
         for name, child in sorted(ROOT.children.items())
-        if not child.hidden and (child.run or child.children) and (_distance(word.lower(), name) <= 2 or name.startswith(word.lower()))
+        if not child.hidden
+        and (child.run or child.children)
+        and (_distance(word.lower(), name) <= 2 or name.startswith(word.lower()))
     ]
 
 

@@ -42,7 +42,9 @@ group(
     1,
     "commit <repo>@<branch>",
     (
-        Flag("parent", "Set the parent (by id) of the new commit; needed only without a branch after the @.", short="p"),
+        Flag(
+            "parent", "Set the parent (by id) of the new commit; needed only without a branch after the @.", short="p"
+        ),
         Flag("message", "Set a description for the commit's contents (synonym for --description).", short="m"),
         Flag("description", "Set a description of this commit's contents (synonym for --message).", default=""),
         _OF_REPO,
@@ -56,7 +58,8 @@ def start_commit(call: Call) -> None:
     branch = address.branch(call.project, call.args[0])
     parent = None
     if call.parent:
-        # pachctl names the parent's repo with its project in front; kept, for what pachd answers to it is what users know
+        # pachctl names the parent's repo with its project in front; kept, for what pachd answers to it is what users
+        # know
         of = branch["repo"]
         suffix = "" if of["type"] == "user" else f".{of['type']}"
         parent = address.commit(call.project, f"{of['project']['name']}/{of['name']}{suffix}@{call.parent}")
@@ -155,7 +158,9 @@ def add_row(table: Table, info: Message, full: bool) -> None:
     repo = info.commit.repo
     finished, creator = ago(info, "finished", full), info.created_by or "-"
     kind = str(info.origin.kind)
-    table.add(repo.project.name, address.repo_name(repo), info.commit.id, finished, room, kind, creator, info.description)
+    table.add(
+        repo.project.name, address.repo_name(repo), info.commit.id, finished, room, kind, creator, info.description
+    )
 
 
 @command(
@@ -173,7 +178,8 @@ def add_row(table: Table, info: Message, full: bool) -> None:
         FULL_TIMESTAMPS,
         _PROJECT,
     ),
-    long="This command returns a list of commits: of a project (as sets of one id), of one set, of a repo, or of a branch.",
+    long="This command returns a list of commits: of a project (as sets of one id), of one set, of a repo, or of a "
+    "branch.",
     example="\t- {{alias}} foo ➔ returns all commits in repo foo \n"
     "\t- {{alias}} foo@master --number 10 ➔ returns the last 10 commits on branch master \n"
     "\t- {{alias}} 0001a0100b1c10d01111e001fa00b00c ➔ returns all commits with this ID \n",
@@ -213,7 +219,9 @@ def _list_sets(call: Call) -> None:
 
 
 def _up_to(number: int, items: Iterable[Message], take: Callable[[Message], None]) -> None:
-    """Take the first NUMBER items (0 = all). pachctl fails with this word when it stops before the end of a list of sets."""
+    """Take the first NUMBER items (0 = all). pachctl fails with this word when it stops before the end of a list
+    of sets.
+    """
     for count, item in enumerate(items, 1):
         take(item)
         if number and count >= number:
@@ -255,7 +263,9 @@ def _list_repo(call: Call) -> None:
     to: dict | None = address.commit(call.project, call.args[0])
     assert to is not None
     repo = to["repo"]
-    start = {"repo": repo, "id": call.flags["from"], "branch": {"repo": repo, "name": ""}} if call.flags["from"] else None
+    start = (
+        {"repo": repo, "id": call.flags["from"], "branch": {"repo": repo, "name": ""}} if call.flags["from"] else None
+    )
     if not to["id"] and not to["branch"]["name"]:
         to = None
     request = {
@@ -292,7 +302,8 @@ def _list_repo(call: Call) -> None:
         FULL_TIMESTAMPS,
         _PROJECT,
     ),
-    long="This command prints the commits of a repo or branch, those that exist first, then each new one, until it is stopped.",
+    long="This command prints the commits of a repo or branch, those that exist first, then each new one, until it "
+    "is stopped.",
     example="\t- {{alias}} foo@master ➔ subscribe to commits in the foo repo on the master branch \n",
 )
 def subscribe_commit(call: Call) -> None:
@@ -337,7 +348,8 @@ def _on_set(call: Call, method: str) -> None:
     "Squash the sub-commits of a commit.",
     1,
     "commit <commit-id>",
-    long="This command squashes the sub-commits of a commit: their data stays in their child commits. It fails for a commit "
+    long="This command squashes the sub-commits of a commit: their data stays in their child commits. It fails for a "
+    "commit "
     "without children.",
     example="\t- {{alias}} 0001a0100b1c10d01111e001fa00b00c \n",
 )

@@ -10,7 +10,8 @@ from workshop.pachctl.sources import go_error
 group("completion", "Print or install terminal completion code.")
 
 _REPOS = "update repo|inspect repo|delete repo|list branch"
-_COMMITS = "list commit|inspect commit|finish commit|wait commit|start commit|list file|get file|put file|glob file|inspect file"
+_COMMITS = "list commit|inspect commit|finish commit|wait commit|start commit"
+_COMMITS += "|list file|get file|put file|glob file|inspect file"
 _PIPELINES = "inspect pipeline|delete pipeline|start pipeline|stop pipeline|rerun pipeline|edit pipeline"
 
 _FUNCTION = """\
@@ -24,7 +25,8 @@ __pachctl_names() {{
     case "$1" in
         {repos}|{commits}) pachctl list repo 2>/dev/null | awk 'NR > 1 {{print $2}}' ;;
         {pipelines}) pachctl list pipeline 2>/dev/null | awk 'NR > 1 {{print $2}}' ;;
-        "inspect job"|"wait job"|"stop job"|"delete job"|"list job") pachctl list job --no-pager 2>/dev/null | awk 'NR > 1 {{print $1}}' ;;
+        "inspect job"|"wait job"|"stop job"|"delete job"|"list job")
+            pachctl list job --no-pager 2>/dev/null | awk 'NR > 1 {{print $1}}' ;;
     esac
 }}
 

@@ -1,8 +1,8 @@
-"""pachctl's configuration: contexts (an address, a project, an open transaction), in the file that pachctl itself reads.
+"""pachctl's configuration: contexts (an address, a project, an open transaction), in pachctl's own file and form.
 
-Which file: $PACH_CONFIG; else ~/.pachyderm/config.json where `--context` or $PACH_CONTEXT asks for one of its contexts, or where
-no embedded pachd has been started here; else `pachctl.json` beside the embedded pachd's data, so that a workshop on this machine
-never touches the contexts of real clusters.
+Which file: $PACH_CONFIG; else ~/.pachyderm/config.json where `--context` or $PACH_CONTEXT asks for one of its contexts,
+or where no embedded pachd has been started here; else `pachctl.json` beside the embedded pachd's data, so that a
+workshop on this machine never touches the contexts of real clusters.
 """
 
 from __future__ import annotations
@@ -148,10 +148,14 @@ class Config:
         """The second version of the configuration, from the first one or from nothing."""
         old = self.message.get("v1")
         first = Message(CONTEXT, {"source": "CONFIG_V1", **old} if old is not None else {})
-        return Message("config_v2.ConfigV2", {"active_context": "default", "contexts": {"default": first}, "metrics": True})
+        return Message(
+            "config_v2.ConfigV2", {"active_context": "default", "contexts": {"default": first}, "metrics": True}
+        )
 
     def active(self, needed: bool = True, enterprise: bool = False) -> tuple[str, Message]:
-        """The active context's name and the context. Raises Failure where the configuration names none or one that is not there."""
+        """The active context's name and the context. Raises Failure where the configuration names none or one that
+        is not there.
+        """
         for name in (self.asked, os.environ.get("PACH_CONTEXT")):
             if name:
                 if name not in self.contexts:

@@ -1,7 +1,7 @@
 """The way to pachd: one python_pachyderm.Client, and calls of any method by name with messages as dictionaries.
 
-The client carries what a context says (address, certificates, token, open transaction). Its generated methods are older than
-Pachyderm 2.12, so calls go over its channel by their names: `pachd.call("pfs_v2.API/InspectRepo", "pfs_v2.RepoInfo", request)`.
+The client carries what a context says (address, certificates, token). Its generated methods are older than Pachyderm
+2.12, so methods are called by their names: `pachd.call("pfs_v2.API/InspectRepo", "pfs_v2.RepoInfo", request)`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class Pachd:
         """Call METHOD ("package.Service/Name") and return its answer, a message of the type ANSWER."""
         return self._start("unary_unary", method, answer, request, **options)
 
-    def stream(self, method: str, answer: str, request: Mapping[str, Any] | None = None, **options: Any) -> Iterator[Message]:
+    def stream(
+        self, method: str, answer: str, request: Mapping[str, Any] | None = None, **options: Any
+    ) -> Iterator[Message]:
         """The answers of METHOD, as they arrive."""
         answers = self._start("unary_stream", method, answer, request, **options)
         try:
@@ -77,7 +79,9 @@ class Pachd:
         of: str = "",
         compressed: bool = False,
     ) -> Any:
-        """Start a call. Its request's type is OF, or the method's name and the word Request, or Empty where there is none."""
+        """Start a call. Its request's type is OF, or the method's name and the word Request, or Empty where there
+        is none.
+        """
         package, name = method.split(".", 1)[0], method.rsplit("/", 1)[1]
         serializer: Callable[[Any], bytes] | None = None
         if kind != "stream_unary":

@@ -14,7 +14,13 @@ from workshop.pachctl.protojson import parse
 from workshop.pachctl.sources import remind_of_stdin
 
 group("config", "Manages the pachyderm config.", "Gets/sets pachyderm config values.", associated=" config ")
-for _verb, _doing in (("get", "getting"), ("set", "setting"), ("update", "updating"), ("delete", "deleting"), ("list", "listing")):
+for _verb, _doing in (
+    ("get", "getting"),
+    ("set", "setting"),
+    ("update", "updating"),
+    ("delete", "deleting"),
+    ("list", "listing"),
+):
     group(f"config {_verb}", f"Commands for {_doing} pachyderm config values")
 
 
@@ -25,9 +31,11 @@ for _verb, _doing in (("get", "getting"), ("set", "setting"), ("update", "updati
     "connect <address>",
     (Flag("alias", "Set an alias for the context that is created."),),
     plural="",
-    long="This command creates a Pachyderm context at the given address and sets it as active. It stores the pachd address, "
+    long="This command creates a Pachyderm context at the given address and sets it as active. It stores the pachd "
+    "address, "
     "cluster deployment ID, and actively set project name. \n\n"
-    "If the actively set project no longer exists due to deletion or hard restart / reinstall, you may get an error that can be "
+    "If the actively set project no longer exists due to deletion or hard restart / reinstall, you may get an error "
+    "that can be "
     "resolved by setting an existing project (e.g., `default`) to the context. \n"
     "\t- To list all contexts, use `pachctl config list contexts`. \n"
     "\t- To view details, use `pachctl config get context <context>`. \n"
@@ -139,7 +147,8 @@ def set_context(call: Call) -> None:
         Flag("remove-cluster-deployment-id", "Remove the cluster deployment ID field.", "bool"),
     ),
     plural="",
-    long="This command updates an existing context config from a given name (or the currently-active context, if no name is given).",
+    long="This command updates an existing context config from a given name (or the currently-active context, if no "
+    "name is given).",
 )
 def update_context(call: Call) -> None:
     if call.args:

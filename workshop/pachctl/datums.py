@@ -23,9 +23,11 @@ _TIMES = ("download_time", "process_time", "upload_time")
 group(
     "datum",
     "Docs for datums.",
-    "Datums are the smallest independent unit of processing for a Job. Datums are defined by applying a glob pattern in the "
+    "Datums are the smallest independent unit of processing for a Job. Datums are defined by applying a glob pattern "
+    "in the "
     "pipeline spec to the file paths in an input repo, and they can include any number of files and directories. \n \n"
-    "Datums within a job are processed independently -- and sometimes distributed across separate workers (see `datum_set_spec` "
+    "Datums within a job are processed independently -- and sometimes distributed across separate workers (see "
+    "`datum_set_spec` "
     "and `parallelism_spec` options for pipeline specification).\n \n"
     "A separate execution of user code will be run for each datum unless datum batching is utilized.",
     aliases=("datums",),
@@ -55,8 +57,13 @@ def list_datum(call: Call) -> None:
         return
     with Table("ID\tFILES\tSTATUS\tTIME") as table:
         for info in call.pachd.stream(f"{API}/ListDatum", _INFO, _asked(call)):
-            files = ", ".join(f"{address.repo_text(each.file.commit.repo)}@{each.file.commit.id}:{each.file.path}" for each in info.data)
-            state = coloured(info.state.lower(), _COLOURS[info.state]) if info.state in _COLOURS else _unknown(info.state)
+            files = ", ".join(
+                f"{address.repo_text(each.file.commit.repo)}@{each.file.commit.id}:{each.file.path}"
+                for each in info.data
+            )
+            state = (
+                coloured(info.state.lower(), _COLOURS[info.state]) if info.state in _COLOURS else _unknown(info.state)
+            )
             took = human_duration(_total(info.stats) / 1e9) if "stats" in info else "-"
             table.add(info.datum.id or "-", files, state, took)
 
@@ -108,7 +115,8 @@ def _nanoseconds(length: Message) -> int:
     "datum <pipeline>@<job> <datum>",
     (project_flag("Project containing the job"), *RAW),
     long="This command displays detailed info about a single datum.",
-    example="\t- {{alias}} foo@5f93d03b65fa421996185e53f7f8b1e4 7f3cd988429894000bdad549dfe2d09b5ca7bfc5083b79fec0e6bda3db8cc705 \n",
+    example="\t- {{alias}} foo@5f93d03b65fa421996185e53f7f8b1e4 "
+    "7f3cd988429894000bdad549dfe2d09b5ca7bfc5083b79fec0e6bda3db8cc705 \n",
 )
 def inspect_datum(call: Call) -> None:
     job = address.job(call.project, call.args[0])
@@ -154,5 +162,3 @@ def restart_datum(call: Call) -> None:
     job = address.job(call.project, call.args[0])
     filters = [part for part in call.args[1].split(",") if part]
     call.pachd.call(f"{API}/RestartDatum", EMPTY, {"job": job, "data_filters": filters})
-
-

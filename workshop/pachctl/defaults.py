@@ -15,7 +15,12 @@ from workshop.pachctl.specs import read_json
 
 _WHICH = "must pass either --cluster or --project PROJECT"
 _USAGE = "defaults [--cluster | --project PROJECT]"
-_FILE = Flag("file", 'A JSON file containing cluster defaults.  "-" reads from stdin (the default behavior.)', short="f", default="-")
+_FILE = Flag(
+    "file",
+    'A JSON file containing cluster defaults.  "-" reads from stdin (the default behavior.)',
+    short="f",
+    default="-",
+)
 
 group(
     "defaults",

@@ -117,7 +117,10 @@ def _worker_status(workers: list[Message], full: bool) -> str:
     for worker in workers:
         cells = [worker.worker_id, worker.job_id]
         if "datum_status" in worker:
-            cells += ["".join(file.path for file in worker.datum_status.data), ago(worker.datum_status, "started", full)]
+            cells += [
+                "".join(file.path for file in worker.datum_status.data),
+                ago(worker.datum_status, "started", full),
+            ]
         lines.append([*cells, ""])
     return columns(lines, minimum=20, padding=3).rstrip("\n")
 
@@ -126,11 +129,17 @@ def printed(of: Message, name: str) -> str:
     """A sub-message as Go prints it: name:value pairs, or <nil> where there is none."""
     if name not in of:
         return "<nil>"
-    return "  ".join(f"{field.name}:{of[name][field.name]}" for field in schema(of[name].__dict__["of"]).fields if of[name].get(field.name))
+    return "  ".join(
+        f"{field.name}:{of[name][field.name]}"
+        for field in schema(of[name].__dict__["of"]).fields
+        if of[name].get(field.name)
+    )
 
 
 def struct_json(message: Message) -> str:
-    """A message as encoding/json writes its struct: names as declared, numbers as numbers, times as seconds and nanos."""
+    """A message as encoding/json writes its struct: names as declared, numbers as numbers, times as seconds and
+    nanos.
+    """
     return json_text(_struct(message), indent=2, sort=False)
 
 

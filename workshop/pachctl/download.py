@@ -30,8 +30,10 @@ _BYTES = "google.protobuf.BytesValue"
         Flag("retry", "{true|false} Whether to append the missing bytes to an existing file.", "bool"),
         project_flag("Specify the project (by name) where the file's repo is located."),
     ),
-    long="This command returns the contents of a file. While using this command, take special note of how you can use ancestry "
-    "syntax (e.g., appending`^2` or `.-1` to `repo@branch`) to retrieve the contents of a file from a previous commit. \n\n"
+    long="This command returns the contents of a file. While using this command, take special note of how you can "
+    "use ancestry "
+    "syntax (e.g., appending`^2` or `.-1` to `repo@branch`) to retrieve the contents of a file from a previous "
+    "commit. \n\n"
     "\t- To specify the project where the repo is located, use the --project flag \n"
     "\t- To specify the output path, use the --output flag \n"
     "\t- To specify the number of bytes to offset the read by, use the --offset-bytes flag \n"
@@ -107,7 +109,10 @@ def _folder(call: Call, file: dict, output: str) -> None:
     import tarfile
 
     prefix = inspect(call, file).file.path
-    pieces = (piece.value for piece in call.pachd.stream(f"{API}/GetFileTAR", _BYTES, {"file": file}, of="pfs_v2.GetFileRequest"))
+    pieces = (
+        piece.value
+        for piece in call.pachd.stream(f"{API}/GetFileTAR", _BYTES, {"file": file}, of="pfs_v2.GetFileRequest")
+    )
     with tarfile.open(fileobj=io.BufferedReader(_Stream(pieces)), mode="r|") as archive:
         for member in archive:
             # a name may not climb out of the folder, whoever answers

@@ -63,7 +63,9 @@ def graph(infos: list[Message]) -> list[Vertex]:
 
 def _inputs(given: Message) -> list[str]:
     names = [given[kind].name for kind in ("pfs", "cron") if kind in given]
-    return names + [name for kind in ("join", "group", "cross", "union") for item in given.get(kind, []) for name in _inputs(item)]
+    return names + [
+        name for kind in ("join", "group", "cross", "union") for item in given.get(kind, []) for name in _inputs(item)
+    ]
 
 
 def draw(vertices: list[Vertex], box_width: int = 11, edge_height: int = 5) -> str:

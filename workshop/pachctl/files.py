@@ -17,8 +17,10 @@ _ANCESTRY = "A commit may be named by its ancestry: `foo@master^2` is the one tw
 group(
     "file",
     "Docs for files.",
-    "Files are the lowest-level data objects in Pachyderm and can be of any type (e.g. csv, binary, images, etc) or size. \n"
-    "Files can be written to started--but not yet finished--commits with the `pachctl put file` command. To read a file from a "
+    "Files are the lowest-level data objects in Pachyderm and can be of any type (e.g. csv, binary, images, etc) or "
+    "size. \n"
+    "Files can be written to started--but not yet finished--commits with the `pachctl put file` command. To read a "
+    "file from a "
     "commit, Files use the `pachctl get file` command.",
     aliases=("files",),
     associated=" file$",

@@ -1,6 +1,10 @@
-"""Pachyderm 1.7's hyphenated commands (`put-file training master iris.csv -f …`), read as what they are called today."""
+"""Pachyderm 1.7's hyphenated commands (`put-file training master iris.csv -f …`), read as what they are called
+today.
+"""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from workshop.pachctl.commands import find
 from workshop.pachctl.errors import Failure
@@ -8,9 +12,31 @@ from workshop.pachctl.errors import Failure
 # options of 1.7 that mean nothing now: put-file's -c (commit) and -o (overwrite) are what happens anyway
 _DROPPED = {"put-file": ("-c", "--commit", "-o", "--overwrite"), "copy-file": ("-o", "--overwrite")}
 _GONE = {"garbage-collect", "deploy", "undeploy", "extract", "restore", "factor", "incremental"}
-_PLAIN = """create-repo update-repo inspect-repo list-repo delete-repo list-branch create-pipeline update-pipeline inspect-pipeline
-list-pipeline delete-pipeline start-pipeline stop-pipeline edit-pipeline list-job wait-job delete-job stop-job list-datum
-inspect-datum restart-datum delete-all port-forward""".split()
+_PLAIN = [
+    "create-repo",
+    "update-repo",
+    "inspect-repo",
+    "list-repo",
+    "delete-repo",
+    "list-branch",
+    "create-pipeline",
+    "update-pipeline",
+    "inspect-pipeline",
+    "list-pipeline",
+    "delete-pipeline",
+    "start-pipeline",
+    "stop-pipeline",
+    "edit-pipeline",
+    "list-job",
+    "wait-job",
+    "delete-job",
+    "stop-job",
+    "list-datum",
+    "inspect-datum",
+    "restart-datum",
+    "delete-all",
+    "port-forward",
+]
 # name: (the command today, how its arguments are put together)
 _SHAPES = {
     "put-file": ("put file", "{0}@{1}[:{2}]"),
@@ -60,7 +86,9 @@ def modern(words: list[str]) -> list[list[str]]:
 def _split(today: list[str], words: list[str]) -> tuple[list[str], list[str]]:
     """The arguments and, apart, the options with their values."""
     node, _ = find(today)
-    flags = {f"--{flag.name}": flag for flag in node.own_flags()} | {f"-{flag.short}": flag for flag in node.own_flags() if flag.short}
+    flags = {f"--{flag.name}": flag for flag in node.own_flags()} | {
+        f"-{flag.short}": flag for flag in node.own_flags() if flag.short
+    }
     arguments: list[str] = []
     options: list[str] = []
     queue = list(words)
@@ -86,8 +114,6 @@ def _filled(name: str, shape: str, arguments: list[str]) -> list[str]:
         text = before.format(*arguments)
     except IndexError:
         raise Failure(f"`{name}` needs more arguments: today it is `{_SHAPES[name][0]} {shape}`") from None
-    try:
+    with suppress(IndexError):
         text += optional.format(*arguments)
-    except IndexError:
-        pass
     return (text + after).split(" ") if text + after else []

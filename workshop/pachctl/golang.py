@@ -1,4 +1,6 @@
-"""What Go prints and reads: quoted text, durations, numbers, JSON. pachctl's users match these texts, so they are kept."""
+"""What Go prints and reads: quoted text, durations, numbers, JSON. pachctl's users match these texts, so they are
+kept.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,17 @@ import re
 from decimal import Decimal
 from typing import Any
 
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
+_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\n": "\\n",
+    "\t": "\\t",
+    "\r": "\\r",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\v": "\\v",
+}
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _LONGEST = (1 << 63) - 1
 
@@ -76,7 +88,9 @@ def _plain(value: Decimal) -> str:
 def parse_integer(text: str, bits: int = 64, signed: bool = True) -> int:
     """An integer in Go's notations. Raises ValueError with the text of strconv."""
     name = "ParseInt" if signed else "ParseUint"
-    if not re.fullmatch(r"[+-]?(0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]*|0[bB][01_]+|[1-9][0-9_]*)" if signed else r"\d+", text):
+    if not re.fullmatch(
+        r"[+-]?(0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]*|0[bB][01_]+|[1-9][0-9_]*)" if signed else r"\d+", text
+    ):
         raise ValueError(f"strconv.{name}: parsing {quoted(text)}: invalid syntax")
     plain = re.sub(r"^([+-]?)0(\d)", r"\g<1>0o\2", text)
     value = int(plain, 0)
@@ -129,7 +143,9 @@ def _json(value: Any, indent: int, sort: bool, line: str) -> str:
         if isinstance(value, dict):
             colon = ": " if indent else ":"
             keys = sorted(value) if sort else value
-            items = [json.dumps(key, ensure_ascii=False) + colon + _json(value[key], indent, sort, inner) for key in keys]
+            items = [
+                json.dumps(key, ensure_ascii=False) + colon + _json(value[key], indent, sort, inner) for key in keys
+            ]
         else:
             items = [_json(item, indent, sort, inner) for item in value]
         if indent:

@@ -6,10 +6,29 @@ import re
 
 from workshop.pachctl.commands import PROJECT, ROOT, Command, Flag
 
-_ACTIONS = """copy create delete diff edit finish wait get glob inspect list put restart squash start stop subscribe update
-validate""".split()
+_ACTIONS = [
+    "copy",
+    "create",
+    "delete",
+    "diff",
+    "edit",
+    "finish",
+    "wait",
+    "get",
+    "glob",
+    "inspect",
+    "list",
+    "put",
+    "restart",
+    "squash",
+    "start",
+    "stop",
+    "subscribe",
+    "update",
+    "validate",
+]
 _ADMINISTRATION = ["auth", "enterprise", "extract", "idp"]
-_DOCUMENTED = "branch commit datum file job object pipeline repo tag".split()
+_DOCUMENTED = ["branch", "commit", "datum", "file", "job", "object", "pipeline", "repo", "tag"]
 
 ROOT.long = (
     "Access the Pachyderm API.\n\nPachCTL Environment Variables:\n"
@@ -111,7 +130,9 @@ def _root_usage() -> str:
     parts = {
         "Administration Commands:": [child for child in children if child.name in _ADMINISTRATION],
         "Commands by Action:": [child for child in children if child.name in _ACTIONS],
-        "Other Commands:": [child for child in children if child.name not in (*_ADMINISTRATION, *_ACTIONS, *_DOCUMENTED)],
+        "Other Commands:": [
+            child for child in children if child.name not in (*_ADMINISTRATION, *_ACTIONS, *_DOCUMENTED)
+        ],
     }
     lines = ["Usage:", "  pachctl [command]"]
     for title, nodes in parts.items():

@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import FULL_TIMESTAMPS, NO_PAGER, RAW, Call, Flag, command, group, project_flag, require_raw
+from workshop.pachctl.commands import (
+    FULL_TIMESTAMPS,
+    NO_PAGER,
+    RAW,
+    Call,
+    Flag,
+    command,
+    group,
+    project_flag,
+    require_raw,
+)
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.details import job_lines
 from workshop.pachctl.errors import Failure, saying
@@ -29,15 +39,28 @@ _COLOURS = {
     "JOB_FINISHING": "yellow",
     "JOB_UNRUNNABLE": "red",
 }
-_STATES = "state_unknown created starting running failure success killed egressing finishing unrunnable".split()
+_STATES = [
+    "state_unknown",
+    "created",
+    "starting",
+    "running",
+    "failure",
+    "success",
+    "killed",
+    "egressing",
+    "finishing",
+    "unrunnable",
+]
 _ENDED = ("JOB_FAILURE", "JOB_KILLED", "JOB_UNRUNNABLE")
 
 group(
     "job",
     "Docs for jobs.",
     "Jobs are the basic units of computation in Pachyderm and are created by pipelines. \n \n"
-    "When created, a job runs a containerized workload over a set of finished input commits; once completed, they  write the "
-    "output to a commit in the pipeline's output repo. Jobs can have multiple datums, each processed independently, with the "
+    "When created, a job runs a containerized workload over a set of finished input commits; once completed, they  "
+    "write the "
+    "output to a commit in the pipeline's output repo. Jobs can have multiple datums, each processed independently, "
+    "with the "
     "results merged together at the end. \n \nIf a job fails, the output commit will not be populated with data.",
     aliases=("jobs",),
     associated=" job$",
@@ -116,7 +139,8 @@ def _write(call: Call, infos: Iterable[Message]) -> None:
     1,
     "job <pipeline>@<job>",
     (*RAW, FULL_TIMESTAMPS, _PARENT),
-    long="This command shows one job: its state, counts, times, input and transform. `pachctl list job <id>` shows a set of jobs.",
+    long="This command shows one job: its state, counts, times, input and transform. `pachctl list job <id>` shows a "
+    "set of jobs.",
     example="\t- {{alias}} foo@e0f68a2fcda7458880c9e2e2dae9e678 \n",
 )
 def inspect_job(call: Call) -> None:
@@ -170,7 +194,8 @@ def wait_job(call: Call) -> None:
         Flag("state", "Return only sub-jobs with the specified state; can be repeated.", "stringArray"),
     ),
     long="This command returns info about a list of jobs. You can pass in the command with or without a job ID. \n \n"
-    "Without an ID, this command returns a global list of top-level job sets which contain their own sub-jobs; With an ID, it "
+    "Without an ID, this command returns a global list of top-level job sets which contain their own sub-jobs; With "
+    "an ID, it "
     "returns a list of sub-jobs within the specified job set. \n \n"
     "\t- To return a list of sub-jobs across all job sets, use the `--expand` flag without passing an ID \n"
     "\t- To return only the sub-jobs from the most recent version of a pipeline, use the `--pipeline` flag \n"
@@ -223,7 +248,11 @@ def _list_sets(call: Call, projects: list[dict]) -> None:
             done = sum(1 for job in info.jobs if job.state == "JOB_SUCCESS")
             failed = sum(1 for job in info.jobs if job.state in _ENDED)
             created = sorted((job for job in info.jobs if "created" in job), key=lambda job: seconds_of(job.created))
-            times = [ago(job, "created", call.full_timestamps) for job in (created[0], created[-1])] if created else ["-"] * 2
+            times = (
+                [ago(job, "created", call.full_timestamps) for job in (created[0], created[-1])]
+                if created
+                else ["-"] * 2
+            )
             bar = progress_bar(done, len(info.jobs) - done - failed, failed)
             table.add(info.job_set.id, str(len(info.jobs)), bar, *times)
         table.flush()

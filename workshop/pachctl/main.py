@@ -4,12 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from workshop.pachctl.commands import PROJECT, ROOT, Call, Command, UsageError, count_problem, find, parse, suggestions
 from workshop.pachctl.errors import Failure
 
-_ROOMS = """verbs repos projects branches commits files upload download diff pipelines draw jobs datums logs secrets defaults
-metadata transactions cluster contexts completion""".split()
+if TYPE_CHECKING:
+    from workshop.pachctl.config import Config
+
+_ROOMS = [
+    "verbs",
+    "repos",
+    "projects",
+    "branches",
+    "commits",
+    "files",
+    "upload",
+    "download",
+    "diff",
+    "pipelines",
+    "draw",
+    "jobs",
+    "datums",
+    "logs",
+    "secrets",
+    "defaults",
+    "metadata",
+    "transactions",
+    "cluster",
+    "contexts",
+    "completion",
+]
 
 
 def load_rooms() -> None:
@@ -94,7 +119,7 @@ def _run(words: list[str]) -> int:
     return _call(node, arguments, flags, given, config)
 
 
-def _call(node: Command, arguments: list[str], flags: dict, given: set[str], config) -> int:  # type: ignore[no-untyped-def]
+def _call(node: Command, arguments: list[str], flags: dict, given: set[str], config: Config) -> int:
     from workshop.pachctl.tables import set_colours
 
     set_colours(not flags.pop("no-color"))

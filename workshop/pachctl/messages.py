@@ -1,8 +1,9 @@
 """Pachyderm's messages as dictionaries: protobuf's binary form both ways, and its JSON form outwards.
 
 A decoded `Message` holds only the fields that were sent; reading another one as an attribute gives its default, so
-`info.commit.repo.name` never fails, and `"details" in info` says whether details came. Enums are their names, int64 are numbers,
-timestamps and durations are messages with `seconds` and `nanos`. Fields that the schema does not know are dropped.
+`info.commit.repo.name` never fails, and `"details" in info` says whether details came. Enums are their names, int64 are
+numbers, timestamps and durations are messages with `seconds` and `nanos`. Fields that the schema does not know are
+dropped.
 """
 
 from __future__ import annotations
@@ -192,11 +193,13 @@ def _number(value: int) -> bytes:
     return bytes(out)
 
 
-# --- JSON -------------------------------------------------------------------------------------------------------------------------
+# --- JSON ---
 
 
 def to_json(message: Message, original_names: bool = True) -> Any:
-    """The message in protobuf's JSON mapping: fields in declared order, int64 as text, bytes in base 64, enums by name."""
+    """The message in protobuf's JSON mapping: fields in declared order, int64 as text, bytes in base 64, enums by
+    name.
+    """
     of: Schema = schema(message.__dict__["of"])
     if of.name in _SPECIAL:
         return _SPECIAL[of.name](message)
@@ -207,9 +210,8 @@ def to_json(message: Message, original_names: bool = True) -> Any:
         value = message[known.name]
         if not (known.oneof or known.kind == "message") and not value and not isinstance(value, list | dict):
             continue
-        if known.repeated or known.map:
-            if not value:
-                continue
+        if (known.repeated or known.map) and not value:
+            continue
         name = known.name if original_names else known.json_name
         if known.map:
             result[name] = {key: _json(known, value[key], original_names) for key in sorted(value)}

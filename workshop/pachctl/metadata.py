@@ -12,7 +12,9 @@ from workshop.pachctl.commands import Call, command
 from workshop.pachctl.errors import Failure, in_full
 
 _EXPECTED = "expected <equals> Str? (<terminator> | <eof>)"
-_TOKEN = re.compile(r"""(?P<space>\s+)|(?P<double>"(?:[^"\\]|\\.)*")|(?P<single>'[^']*')|(?P<sign>[;=])|(?P<word>[^;="'\s]+)""")
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)|(?P<double>"(?:[^"\\]|\\.)*")|(?P<single>'[^']*')|(?P<sign>[;=])|(?P<word>[^;="'\s]+)"""
+)
 
 
 @command(
@@ -22,7 +24,8 @@ _TOKEN = re.compile(r"""(?P<space>\s+)|(?P<double>"(?:[^"\\]|\\.)*")|(?P<single>
     "metadata [<object type: cluster|project|repo|branch|commit> <object picker> <operation: add|edit|delete|replace> "
     '<data: key=value, key, \'{"key":"value","key2":"value2"}\'>]...',
     plural="",
-    long="Edits an object's metadata.\n\nEach change is four arguments: the type of object, the object, the operation, and its "
+    long="Edits an object's metadata.\n\nEach change is four arguments: the type of object, the object, the "
+    "operation, and its "
     "data; all changes of one command are made, or none.",
     example="\t - {{alias}} cluster . add environment=production \n"
     "\t - {{alias}} commit images@master add verified_by=you@example.com \n",
@@ -84,7 +87,9 @@ def _commit(repo: dict[str, Any], text: str, picker: str) -> dict[str, Any]:
     if not match:
         raise ValueError(f'unable to parse commit picker "{picker}"')
     name, suffix, count, root = match.groups()
-    start: dict[str, Any] = {"id": {"repo": repo, "id": name}} if is_id(name) else {"branch_head": {"name": {"repo": repo, "name": name}}}
+    start: dict[str, Any] = (
+        {"id": {"repo": repo, "id": name}} if is_id(name) else {"branch_head": {"name": {"repo": repo, "name": name}}}
+    )
     if root:
         return {"branch_root": {"offset": int(root), "branch": {"name": {"repo": repo, "name": name}}}}
     if suffix:

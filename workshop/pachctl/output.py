@@ -29,7 +29,7 @@ class Encoder:
 
     def write(self, value: Any) -> None:
         """A message in protobuf's JSON with the original names, or a plain value with its keys sorted."""
-        plain = to_json(value) if isinstance(value, Message) else value
+        plain = to_json(_without_branches(value)) if isinstance(value, Message) else value
         if self.form == "yaml":
             self.out.write(("---\n" if self.count else "") + yaml_text(plain))
         else:
@@ -38,8 +38,34 @@ class Encoder:
         self.out.flush()
 
 
+# Commits that pachd 2.12 answers without their branch, for a branch tells nothing beside an id; others keep it.
+_BARE_COMMITS = {
+    "pfs_v2.CommitInfo": ("commit", "parent_commit", "child_commits"),
+    "pfs_v2.BranchInfo": ("head",),
+    "pfs_v2.FileInfo": ("file",),
+}
+
+
+def _without_branches(message: Message) -> Message:
+    """The message as pachd 2.12 would answer it: other pachds put a branch beside the id of every commit."""
+    name = message.__dict__["of"]
+    made = Message(name)
+    for field, value in message.items():
+        items = value if isinstance(value, list) else [value]
+        done = [_without_branches(item) if isinstance(item, Message) else item for item in items]
+        if field in _BARE_COMMITS.get(name, ()):
+            for item in done:
+                commit = item.commit if field == "file" else item
+                if commit.id and "repo" in commit:
+                    commit.pop("branch", None)
+        made[field] = done if isinstance(value, list) else done[0]
+    return made
+
+
 def yaml_text(value: Any) -> str:
-    """A JSON value as YAML: keys sorted, four spaces a level, text quoted only where it would read as something else."""
+    """A JSON value as YAML: keys sorted, four spaces a level, text quoted only where it would read as something
+    else.
+    """
     if isinstance(value, dict | list) and value:
         return "\n".join(_block(value, 0)) + "\n"
     return _inline(value) + "\n"
@@ -50,7 +76,11 @@ def _block(value: Any, indent: int) -> list[str]:
     deeper = 4 * ((indent + 4) // 4)
     if isinstance(value, list):
         for item in value:
-            inner = _block(item, indent + 2) if isinstance(item, dict | list) and item else [" " * indent + "  " + _inline(item)]
+            inner = (
+                _block(item, indent + 2)
+                if isinstance(item, dict | list) and item
+                else [" " * indent + "  " + _inline(item)]
+            )
             lines += [" " * indent + "- " + inner[0].lstrip(" "), *inner[1:]]
         return lines
     for key in sorted(value):
@@ -60,7 +90,10 @@ def _block(value: Any, indent: int) -> list[str]:
             lines += [name, *_block(item, deeper)]
         elif isinstance(item, str) and "\n" in item:
             ending = "" if item.endswith("\n") else "-"
-            lines += [f"{name} |{ending}", *[" " * deeper + line if line else "" for line in item.rstrip("\n").split("\n")]]
+            lines += [
+                f"{name} |{ending}",
+                *[" " * deeper + line if line else "" for line in item.rstrip("\n").split("\n")],
+            ]
         else:
             lines.append(f"{name} {_inline(item)}")
     return lines
@@ -76,7 +109,24 @@ def _inline(value: Any) -> str:
         return "{}" if isinstance(value, dict) else "[]"
     if not isinstance(value, str):
         return str(value)
-    if resolved(value) != "str" or value in ("y", "Y", "n", "N", "yes", "no", "on", "off", "Yes", "No", "On", "Off", "YES", "NO", "ON", "OFF"):
+    if resolved(value) != "str" or value in (
+        "y",
+        "Y",
+        "n",
+        "N",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "Yes",
+        "No",
+        "On",
+        "Off",
+        "YES",
+        "NO",
+        "ON",
+        "OFF",
+    ):
         return quoted(value)
     if _PLAIN.fullmatch(value) and value not in ("-", "?", ":"):
         return value

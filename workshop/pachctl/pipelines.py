@@ -36,7 +36,7 @@ _COLOURS = {
     "PIPELINE_STANDBY": "yellow",
     "PIPELINE_CRASHING": "red",
 }
-_STATES = "pipeline_state_unknown starting running restarting failure paused standby crashing".split()
+_STATES = ["pipeline_state_unknown", "starting", "running", "restarting", "failure", "paused", "standby", "crashing"]
 _STATES[0] = "state_unknown"
 _SIGNS = {"cross": " ⨯ ", "join": " ⋈ ", "union": " ∪ ", "group": ", "}
 _CONTAINING = project_flag("Project containing pipeline.")
@@ -44,8 +44,10 @@ _CONTAINING = project_flag("Project containing pipeline.")
 group(
     "pipeline",
     "Docs for pipelines.",
-    "Pipelines are a powerful abstraction for automating jobs. They take a set of repos and branches as inputs and write to a "
-    "single output repo of the same name. \nPipelines then subscribe to commits on those repos and launch a job to process each "
+    "Pipelines are a powerful abstraction for automating jobs. They take a set of repos and branches as inputs and "
+    "write to a "
+    "single output repo of the same name. \nPipelines then subscribe to commits on those repos and launch a job to "
+    "process each "
     "incoming commit. All jobs created by a pipeline will create commits in the pipeline's output repo.",
     aliases=("pipelines",),
     associated=" pipeline$",
@@ -53,9 +55,15 @@ group(
 
 
 def _from_spec(verb: str, project: str) -> tuple[Flag, ...]:
-    reprocess = Flag("reprocess", "Reprocess all datums that were already processed by previous version of the pipeline.", "bool")
+    reprocess = Flag(
+        "reprocess", "Reprocess all datums that were already processed by previous version of the pipeline.", "bool"
+    )
     return (
-        Flag("file", 'A JSON/YAML file (url or filepath) for one or more pipelines. "-" reads from stdin (the default).', short="f"),
+        Flag(
+            "file",
+            'A JSON/YAML file (url or filepath) for one or more pipelines. "-" reads from stdin (the default).',
+            short="f",
+        ),
         Flag("jsonnet", 'A Jsonnet template file (url or filepath) for one or more pipelines. "-" reads from stdin.'),
         Flag("arg", "A top-level argument 'param=value' for the Jsonnet template; can be repeated.", "stringArray"),
         Flag("push-images", "Specify that the local docker images should be pushed into the registry.", "bool", "p"),
@@ -74,11 +82,13 @@ def _from_spec(verb: str, project: str) -> tuple[Flag, ...]:
     0,
     flags=_from_spec("create", "Specify the project (by name) in which to create the pipeline."),
     long="This command creates a new pipeline from a pipeline specification. \n \n"
-    "You can create a pipeline using a JSON/YAML file or a jsonnet template file -- via either a local filepath or URL. Multiple "
+    "You can create a pipeline using a JSON/YAML file or a jsonnet template file -- via either a local filepath or "
+    "URL. Multiple "
     "pipelines can be created from one file.For details on the format, see "
     "https://docs.pachyderm.com/latest/reference/pipeline_spec/. \n \n"
     "\t- To create a pipeline from a JSON/YAML file, use the `--file` flag \n"
-    "\t- To create a pipeline from a jsonnet template file, use the `--jsonnet` flag; you can optionally pay multiple arguments "
+    "\t- To create a pipeline from a jsonnet template file, use the `--jsonnet` flag; you can optionally pay "
+    "multiple arguments "
     "separately using `--arg` \n",
     example="\t {{alias}} --file regression.json \n\t {{alias}} --jsonnet /templates/foo.jsonnet --arg src=image \n",
 )
@@ -106,7 +116,9 @@ def _apply(call: Call, update: bool, reprocess: bool) -> None:
     if call.file and call.jsonnet:
         raise Failure("cannot set both --file and --jsonnet; exactly one must be set")
     if call.push_images:
-        raise Failure("--push-images needs a container engine and pachctl itself: push the image, then name it in the spec")
+        raise Failure(
+            "--push-images needs a container engine and pachctl itself: push the image, then name it in the spec"
+        )
     text = _rendered(call) if call.jsonnet else open_source(call.file or "-")
     for spec in pipeline_specs(text):
         pipeline = spec.get("pipeline")
@@ -159,8 +171,13 @@ def _show_effective(call: Call, text: str) -> None:
     "validate pipeline",
     "Validate pipeline spec.",
     0,
-    flags=(Flag("file", 'A JSON file (url or filepath) containing one or more pipelines. "-" reads from stdin.', short="f"),),
-    long="This command validates a pipeline spec.  Client-side only; does not check that repos, images, etc exist on the server.",
+    flags=(
+        Flag(
+            "file", 'A JSON file (url or filepath) containing one or more pipelines. "-" reads from stdin.', short="f"
+        ),
+    ),
+    long="This command validates a pipeline spec.  Client-side only; does not check that repos, images, etc exist on "
+    "the server.",
     example="\t- {{alias}} --file spec.json",
 )
 def validate_pipeline(call: Call) -> None:
@@ -299,7 +316,9 @@ def _add_row(table: Table, info: Message, full: bool) -> None:
         table.add(*name, "-", "-", state, "pipeline details unavailable")
         return
     given = shorthand(details.input) if "input" in details else "none"
-    table.add(*name, given, ago(details, "created_at", full), state, "*" if _overdue(details) else "", details.description)
+    table.add(
+        *name, given, ago(details, "created_at", full), state, "*" if _overdue(details) else "", details.description
+    )
 
 
 def _overdue(details: Message) -> bool:

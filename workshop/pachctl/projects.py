@@ -7,7 +7,7 @@ import sys
 from workshop.pachctl import address
 from workshop.pachctl.commands import RAW, Call, Flag, command, group, require_raw
 from workshop.pachctl.connection import EMPTY
-from workshop.pachctl.errors import Failure, saying
+from workshop.pachctl.errors import Failure
 from workshop.pachctl.output import Encoder, confirmed
 from workshop.pachctl.tables import Table, ago, timestamp
 
@@ -16,7 +16,8 @@ _API = "pfs_v2.API"
 group(
     "project",
     "Docs for projects.",
-    "Projects are the top-level organizational objects in Pachyderm. Projects contain pachyderm data objects such as Repos and "
+    "Projects are the top-level organizational objects in Pachyderm. Projects contain pachyderm data objects such as "
+    "Repos and "
     "Pipelines.",
     aliases=("projects",),
     associated=" project",
@@ -29,7 +30,8 @@ group(
     1,
     "project <project>",
     (Flag("description", "Set a description for the newly-created project.", short="d"),),
-    long="This command creates a new project. \n\n\t- To set a description for the project, use the `--description` flag \n",
+    long="This command creates a new project. \n\n\t- To set a description for the project, use the `--description` "
+    "flag \n",
     example="\t- {{alias}} foo-project --description 'This is a project for foo.' \n",
 )
 def create_project(call: Call) -> None:
@@ -62,10 +64,7 @@ def update_project(call: Call) -> None:
 )
 def inspect_project(call: Call) -> None:
     name = call.args[0]
-    with saying(f'could not inspect project "{name}": '):
-        answer = call.pachd.call(
-            f"{_API}/InspectProjectV2", "pfs_v2.InspectProjectV2Response", {"project": {"name": name}}
-        )
+    answer = call.pachd.call(f"{_API}/InspectProjectV2", "pfs_v2.InspectProjectV2Response", {"project": {"name": name}})
     info = answer.info
     if require_raw(call):
         Encoder(call.output).write(info)

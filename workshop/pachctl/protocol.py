@@ -1,8 +1,9 @@
 """Pachyderm's messages as pachctl 2.12 knows them: python_pachyderm's descriptors, brought up to date by a table.
 
-python-pachyderm 7.6.0 carries an older snapshot of the protocol. What 2.12 added and this command reads or writes is listed in
-`NEWER`, one message a line: `message NAME: field number type[ after FIELD], ...` declares one, `extend` changes one (`- field` removes it).
-A type is a scalar, `map` (string to string), or a message's or enum's full name; `*` means repeated, `|` that the field belongs to a oneof.
+python-pachyderm 7.6.0 carries an older snapshot of the protocol. What 2.12 added and this command reads or writes is
+listed in `NEWER`, one message a line: `message NAME: field number type[ after FIELD], ...` declares one, `extend`
+changes one (`- field` removes it). A type is a scalar, `map` (string to string), or a message's or enum's full name; `*` means
+repeated, `|` that the field belongs to a oneof.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import importlib
 import re
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 NEWER = """
@@ -19,7 +20,8 @@ extend pfs_v2.BranchInfo: metadata 7 map, created_by 8 string, created_at 9 goog
   updated_at 10 google.protobuf.Timestamp, branch_propagation_specs 11 *pfs_v2.BranchPropagationSpec
 message pfs_v2.BranchPropagationSpec: branch 1 pfs_v2.Branch, propagation_spec 2 pfs_v2.PropagationSpec
 message pfs_v2.PropagationSpec: never 1 bool
-extend pfs_v2.CommitInfo: direct_subvenance 15 *pfs_v2.Commit after direct_provenance, metadata 14 map, created_by 16 string,
+extend pfs_v2.CommitInfo: direct_subvenance 15 *pfs_v2.Commit after direct_provenance, metadata 14 map, created_by 16
+  string,
   created_at 17 google.protobuf.Timestamp, updated_at 18 google.protobuf.Timestamp
 extend pfs_v2.ProjectInfo: metadata 5 map, created_by 6 string
 message pfs_v2.DeleteRepoResponse: deleted 1 bool
@@ -43,17 +45,20 @@ extend admin_v2.ClusterInfo: - version_warnings_ok, - version_warnings, warnings
 message admin_v2.WebResource: archive_download_base_url 1 string, create_pipeline_request_json_schema_url 2 string
 extend pps_v2.PFSInput: propagation_spec 15 pfs_v2.PropagationSpec, reference 16 bool
 extend pps_v2.PipelineInfo: - details_json, user_spec_json 13 string, effective_spec_json 14 string, metadata 15 map
-extend pps_v2.PipelineInfo.Details: updated_at 39 google.protobuf.Timestamp after created_at, created_by 40 string after updated_at,
+extend pps_v2.PipelineInfo.Details: updated_at 39 google.protobuf.Timestamp after created_at, created_by 40 string
+  after updated_at,
   maximum_expected_uptime 37 google.protobuf.Duration, workers_started_at 38 google.protobuf.Timestamp
 extend pps_v2.CreatePipelineRequest: - details_json, maximum_expected_uptime 39 google.protobuf.Duration
-message pps_v2.CreatePipelineV2Request: create_pipeline_request_json 1 string, dry_run 2 bool, update 3 bool, reprocess 4 bool
+message pps_v2.CreatePipelineV2Request: create_pipeline_request_json 1 string, dry_run 2 bool, update 3 bool,
+  reprocess 4 bool
 message pps_v2.CreatePipelineV2Response: effective_create_pipeline_request_json 1 string
 message pps_v2.RerunPipelineRequest: pipeline 1 pps_v2.Pipeline, reprocess 15 bool
 extend pps_v2.DeletePipelineRequest: must_exist 5 bool
 extend pps_v2.StopPipelineRequest: must_exist 2 bool
 message pps_v2.CheckStatusRequest: all 1 |bool, project 2 |pfs_v2.Project
 message pps_v2.CheckStatusResponse: project 1 pfs_v2.Project, pipeline 2 pps_v2.Pipeline, alerts 3 *string
-extend pps_v2.ClusterDefaults: - details_json, - effective_details_json, create_pipeline_request 3 pps_v2.CreatePipelineRequest
+extend pps_v2.ClusterDefaults: - details_json, - effective_details_json, create_pipeline_request 3
+  pps_v2.CreatePipelineRequest
 message pps_v2.ProjectDefaults: create_pipeline_request 1 pps_v2.CreatePipelineRequest
 extend pps_v2.GetClusterDefaultsResponse: - cluster_defaults, cluster_defaults_json 2 string
 extend pps_v2.SetClusterDefaultsRequest: - cluster_defaults, cluster_defaults_json 5 string
@@ -80,6 +85,8 @@ message metadata.Edit: project 1 |pfs_v2.ProjectPicker, commit 2 |pfs_v2.CommitP
   delete_key 13 |metadata.Edit.DeleteKey
 message metadata.EditMetadataRequest: edits 1 *metadata.Edit
 message metadata.EditMetadataResponse:
+message versionpb_v2.Version: major 1 uint32, minor 2 uint32, micro 3 uint32, additional 4 string, git_commit 5 string,
+  git_tree_modified 6 string, build_date 7 string, go_version 8 string, platform 9 string
 message admin_v2.RestartPachydermRequest: reason 1 string
 """
 
@@ -90,7 +97,6 @@ _MODULES = {
     "auth_v2": "python_pachyderm.proto.v2.auth.auth_pb2",
     "enterprise_v2": "python_pachyderm.proto.v2.enterprise.enterprise_pb2",
     "transaction_v2": "python_pachyderm.proto.v2.transaction.transaction_pb2",
-    "versionpb_v2": "python_pachyderm.proto.v2.version.versionpb.version_pb2",
 }
 # The kinds of google.protobuf.descriptor.FieldDescriptor, by number.
 _KINDS = {
@@ -118,7 +124,9 @@ _ZERO = {"string": "", "bytes": b"", "bool": False, "double": 0.0, "float": 0.0}
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a message. `type` is the full name of its message or enum; a map's values are of `kind` and `type`."""
+    """One field of a message. `type` is the full name of its message or enum; a map's values are of `kind` and
+    `type`.
+    """
 
     name: str
     number: int
@@ -207,7 +215,7 @@ def _declared(item: str) -> tuple[Field, str]:
     return Field(name, int(number), "message", kind, repeated, oneof=oneof), after
 
 
-@lru_cache(maxsize=None)
+@cache
 def schema(name: str) -> Schema:
     """The schema of a message by its full name ("pfs_v2.RepoInfo", "google.protobuf.Timestamp")."""
     if name in _KNOWN:
@@ -250,7 +258,16 @@ _KNOWN = {
             + [
                 Field(name, number, "string")
                 for number, name in enumerate(
-                    "pachd_address server_cas session_token active_transaction cluster_name auth_info namespace".split(), 2
+                    [
+                        "pachd_address",
+                        "server_cas",
+                        "session_token",
+                        "active_transaction",
+                        "cluster_name",
+                        "auth_info",
+                        "namespace",
+                    ],
+                    2,
                 )
             ]
             + [
@@ -274,7 +291,7 @@ _KNOWN = {
             "config_v2.ConfigV1",
             [
                 Field(name, number, "string")
-                for number, name in enumerate("pachd_address server_cas session_token active_transaction".split(), 1)
+                for number, name in enumerate(["pachd_address", "server_cas", "session_token", "active_transaction"], 1)
             ],
         ),
         Schema(

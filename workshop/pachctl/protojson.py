@@ -1,4 +1,6 @@
-"""Reading protobuf's JSON: strict, and with the error texts (and places) of Go's library, because pachctl's users see them."""
+"""Reading protobuf's JSON: strict, and with the error texts (and places) of Go's library, because pachctl's users
+see them.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,9 @@ class _Reader:
             raise self.unexpected(token)
         colon = self.read()
         if colon.kind != ":":
-            raise self.error(colon.place, f'unexpected character {colon.raw[:1]}, missing ":" after field name', syntax=True)
+            raise self.error(
+                colon.place, f'unexpected character {colon.raw[:1]}, missing ":" after field name', syntax=True
+            )
         return token
 
     def message(self, name: str) -> Message:

@@ -19,11 +19,16 @@ _DESCRIPTION = Flag("description", "Set a repo description.", short="d")
 group(
     "repo",
     "Docs for repos.",
-    "A repo (repository) is the top-level data object in Pachyderm and contains a collection of files, directories, and "
-    "commits that are versioned-controlled. Repos exist under a Project, which is the top-level organizational object in "
-    "Pachyderm. Files stored in an input repo can be of any type or size. After you create a repo using `pachctl create repo`, "
-    "you can put files into it using `pachctl put file`.To transform the files in a repo, create a pipeline using `pachctl "
-    "create pipeline` and pass in a specification that references your repo, user code, and other configurations. See Pipeline "
+    "A repo (repository) is the top-level data object in Pachyderm and contains a collection of files, directories, "
+    "and "
+    "commits that are versioned-controlled. Repos exist under a Project, which is the top-level organizational "
+    "object in "
+    "Pachyderm. Files stored in an input repo can be of any type or size. After you create a repo using `pachctl "
+    "create repo`, "
+    "you can put files into it using `pachctl put file`.To transform the files in a repo, create a pipeline using "
+    "`pachctl "
+    "create pipeline` and pass in a specification that references your repo, user code, and other configurations. "
+    "See Pipeline "
     "Specification documentation for more information: https://docs.pachyderm.com/latest/build-dags/pipeline-spec/",
     aliases=("repos",),
     associated=" repo$",
@@ -36,7 +41,8 @@ group(
     1,
     "repo <repo>",
     (_DESCRIPTION, project_flag("Specify an existing project (by name) for where the new repo will be located.")),
-    long="This command creates a repo in the project that is set to your active context (initially the `default` project).\n\n"
+    long="This command creates a repo in the project that is set to your active context (initially the `default` "
+    "project).\n\n"
     "\t- To specify which project to create the repo in, use the `--project` flag \n"
     "\t- To add a description to the project, use the `--description` flag  \n",
     example="\t- {{alias}} foo ➔ /<active-project>/foo \n"
@@ -56,7 +62,8 @@ def create_repo(call: Call) -> None:
     1,
     "repo <repo>",
     (_DESCRIPTION, project_flag("Specify the project (by name) where the repo is located.")),
-    long="This command changes the description of an existing repo. Use `pachctl update pipeline` to change a pipeline.",
+    long="This command changes the description of an existing repo. Use `pachctl update pipeline` to change a "
+    "pipeline.",
     example="\t- {{alias}} foo --description 'my updated repo description'\n",
 )
 def update_repo(call: Call) -> None:
@@ -101,7 +108,8 @@ def inspect_repo(call: Call) -> None:
         project_flag("Specify the project (by name) where the repos are located."),
         Flag("all-projects", "Specify all repos across all projects should be returned.", "bool", "A"),
     ),
-    long="This command returns a list of repos that you have permissions to view: those of a project, or of all with `-A`; "
+    long="This command returns a list of repos that you have permissions to view: those of a project, or of all with "
+    "`-A`; "
     "without the repos that pipelines keep for themselves, unless `--all` or `--type` asks for them.",
     example="\t- {{alias}} -A \n\t- {{alias}} --all \n\t- {{alias}} --type spec --raw",
 )

@@ -1,4 +1,6 @@
-"""Reading pipeline specs and defaults: YAML or JSON, one document or several, checked as pachctl checks them before it calls."""
+"""Reading pipeline specs and defaults: YAML or JSON, one document or several, checked as pachctl checks them
+before it calls.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,13 @@ def to_value(node: Any) -> Any:
 def _pair(pair: tuple[Any, Any]) -> tuple[str, Any]:
     key, value = to_value(pair[0]), to_value(pair[1])
     if not isinstance(key, str) or isinstance(key, Number):
-        names = {Number: "json.Number", bool: "bool", type(None): "<nil>", list: "[]interface {}", dict: "map[string]interface {}"}
+        names = {
+            Number: "json.Number",
+            bool: "bool",
+            type(None): "<nil>",
+            list: "[]interface {}",
+            dict: "map[string]interface {}",
+        }
         raise ValueError(f"mapping keys must be strings, not {names[type(key)]}")
     return key, value
 
@@ -109,7 +117,7 @@ def _scalar(node: Any) -> Any:
         return Number("0" + text if text.startswith(".") else text)
     if tag == "int":
         if not _INTEGER.fullmatch(text):
-            raise ValueError(f'integer value {quoted(text)} does not match regexp ^(0|(-?[1-9][0-9]*))$')
+            raise ValueError(f"integer value {quoted(text)} does not match regexp ^(0|(-?[1-9][0-9]*))$")
         return Number(text)
     raise ValueError(f'tag "!!{tag}" unsupported')
 
@@ -218,5 +226,3 @@ def _warn_of_tag(image: str) -> None:
             "'bash:latest' to 'bash:5'. This improves reproducibility of your pipelines.\n",
             file=sys.stderr,
         )
-
-

@@ -31,7 +31,8 @@ def coloured(text: str, colour: str) -> str:
 def columns(lines: list[list[str]], minimum: int = 0, padding: int = 1) -> str:
     """Lines of cells as aligned text. A line's last cell is its tail: it belongs to no column.
 
-    The rule is that of Go's text/tabwriter: a column is as wide as its widest cell in a run of consecutive lines that have it.
+    The rule is that of Go's text/tabwriter: a column is as wide as its widest cell in a run of consecutive lines
+    that have it.
     """
     widths: list[list[int]] = [[0] * max(len(line) - 1, 0) for line in lines]
     for column in range(max((len(line) for line in lines), default=0)):
@@ -117,7 +118,12 @@ def human_duration(seconds: float) -> str:
     hours = int(seconds / 3600 + 0.5)
     if hours == 1:
         return "About an hour"
-    for limit, unit, name in ((48, 1, "hours"), (24 * 14, 24, "days"), (24 * 60, 24 * 7, "weeks"), (24 * 730, 24 * 30, "months")):
+    for limit, unit, name in (
+        (48, 1, "hours"),
+        (24 * 14, 24, "days"),
+        (24 * 60, 24 * 7, "weeks"),
+        (24 * 730, 24 * 30, "months"),
+    ):
         if hours < limit:
             return f"{hours // unit} {name}"
     return f"{int(seconds / 3600) // 24 // 365} years"

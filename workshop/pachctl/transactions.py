@@ -19,10 +19,12 @@ _INFO = "transaction_v2.TransactionInfo"
 group(
     "transaction",
     "Docs for transactions.",
-    "Transactions modify several Pachyderm objects in a single operation. The following pachctl commands are supported in "
+    "Transactions modify several Pachyderm objects in a single operation. The following pachctl commands are "
+    "supported in "
     "transactions: \n\n\t- create repo\n\t- delete repo\n\t- start commit\n\t- finish commit\n\t- delete commit\n"
     "\t- create branch\n\t- delete branch\n\t- create pipeline\n\t- update pipeline\n\n"
-    "Start one with `pachctl start transaction`: the commands above are then stored in it. `pachctl finish transaction` runs "
+    "Start one with `pachctl start transaction`: the commands above are then stored in it. `pachctl finish "
+    "transaction` runs "
     "them as a single operation; `pachctl delete transaction` drops them.",
     associated=" transaction$",
 )
@@ -49,7 +51,14 @@ def _inspect(call: Call, identity: str) -> Message:
     return call.pachd.call(f"{_API}/InspectTransaction", _INFO, {"transaction": {"id": identity}})
 
 
-@command("list transaction", "List transactions.", 0, flags=(*RAW, FULL_TIMESTAMPS), plural="", long="This command lists transactions.")
+@command(
+    "list transaction",
+    "List transactions.",
+    0,
+    flags=(*RAW, FULL_TIMESTAMPS),
+    plural="",
+    long="This command lists transactions.",
+)
 def list_transaction(call: Call) -> None:
     infos = call.pachd.call(f"{_API}/ListTransaction", "transaction_v2.TransactionInfos", {}).transaction_info
     if require_raw(call):
@@ -65,7 +74,9 @@ def list_transaction(call: Call) -> None:
 @command("start transaction", "Start a new transaction.", 0, plural="", long="This command starts a new transaction.")
 def start_transaction(call: Call) -> None:
     if call.config.transaction:
-        raise Failure(f'cannot start a new transaction, since transaction with ID "{call.config.transaction}" already exists')
+        raise Failure(
+            f'cannot start a new transaction, since transaction with ID "{call.config.transaction}" already exists'
+        )
     started = call.pachd.call(f"{_API}/StartTransaction", "transaction_v2.Transaction", {})
     call.config.set_transaction(started.id)
     print(f'started new transaction: "{started.id}"')
@@ -161,7 +172,9 @@ def _requests(info: Message) -> list[str]:
         elif kind == "delete_repo":
             line = f"delete repo {address.repo_text(request.repo)} {force}"
         elif kind == "start_commit":
-            answer = info.responses[index] if index < len(info.responses) else Message("transaction_v2.TransactionResponse")
+            answer = (
+                info.responses[index] if index < len(info.responses) else Message("transaction_v2.TransactionResponse")
+            )
             identity = answer.commit.id if "commit" in answer else "ERROR (unknown response type)"
             line = f"start commit {address.branch_text(request.branch)} ({identity})"
         elif kind == "finish_commit":

@@ -1,4 +1,6 @@
-"""put file: from a path, a folder, a list of paths, a tar, a URL or standard input; all of it in one stream, so all or nothing."""
+"""put file: from a path, a folder, a list of paths, a tar, a URL or standard input; all of it in one stream, so
+all or nothing.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ _REQUEST = "pfs_v2.ModifyFileRequest"
         Flag("untar", "Put each file within .tar, .tar.gz and .tgz files instead of the archive.", "bool"),
         project_flag("Specify the project (by name) where the repo for uploading this file is located."),
     ),
-    long="This command puts a file into the filesystem.  This command supports a number of ways to insert data into PFS. \n\n"
+    long="This command puts a file into the filesystem.  This command supports a number of ways to insert data into "
+    "PFS. \n\n"
     "Files, Directories, & URLs: \n"
     "\t- To upload via local filesystem, use the `-f` flag \n"
     "\t- To upload via URL, use the `-f` flag with a URL as the argument \n"

@@ -97,7 +97,9 @@ group(
 
 
 def _absent(call: Call) -> None:
-    raise Failure(f"`{call.command.path}` is not part of the workshop's pachctl: it needs Pachyderm's own, and a cluster")
+    raise Failure(
+        f"`{call.command.path}` is not part of the workshop's pachctl: it needs Pachyderm's own, and a cluster"
+    )
 
 
 for _path, (_short, _plural) in _ABSENT.items():

@@ -13,7 +13,7 @@ import json
 import sys
 from typing import Any
 
-MEMORY = 1 << 30
+MEMORY = 512 << 20
 
 
 def limit_memory() -> None:
