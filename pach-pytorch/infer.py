@@ -10,6 +10,7 @@ handed one datum after the other, so that importing torch and starting Python is
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from model import Classifier
@@ -28,6 +29,8 @@ def infer(model, attributes, out):
         name = path.relative_to(attributes) if attributes.is_dir() else path.name
         results[name] = "".join(f"{species}\n" for species in classifier.species(read_features(path))).encode()
     write_files(out, results)
+    for name, result in results.items():
+        print(f"{name}: {len(result.splitlines())} flowers named", file=sys.stderr, flush=True)
 
 
 def main(argv=None):

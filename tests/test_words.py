@@ -102,6 +102,14 @@ def test_a_tree_is_drawn_with_sizes_files_and_makers():
     )
 
 
+def test_what_occurs_twice_is_drawn_once():
+    shared = TREE.related[1]
+    tree = Node(Address("last", "4" * 32), 1, ["/x"], True, related=[shared, shared])
+    lines = text(tree).splitlines()
+    assert lines[1].startswith("├─ train@") and lines[2].startswith("│  └─ training@")
+    assert lines[3] == f"└─ train@{'2' * 32}:/   see above" and len(lines) == 4
+
+
 def test_the_same_tree_as_data_holds_hash_datum_and_spec():
     data = document(TREE)
     assert (data["hash"], data["datum"], data["spec"]["version"], data["spec"]["workers"]) == ("00ff", "d", 2, 3)

@@ -91,6 +91,7 @@ class _Tracer:
         self.datums: dict[tuple[str, str, str], Any] = {}
         self.versions: dict[tuple[str, str], Spec] | None = None
         self.all_commits: list[Any] | None = None
+        self.drawn: dict[Address, Node] = {}
 
     def commit(self, repo: str, name: str) -> Any:
         if (repo, name) not in self.commits:
@@ -131,7 +132,10 @@ class _Tracer:
         return node
 
     def up(self, address: Address) -> Node:
-        node = self.node(address)
+        """The node with its parents; two ways to the same one lead to one node."""
+        if address in self.drawn:
+            return self.drawn[address]
+        node = self.drawn[address] = self.node(address)
         if address.path is None:
             parents = self.commit(address.repo, address.commit).direct_provenance
             addresses = [Address(_repo(c).name, c.id) for c in parents if _repo(c).type == "user"]
@@ -141,7 +145,10 @@ class _Tracer:
         return node
 
     def down(self, address: Address) -> Node:
-        node = self.node(address)
+        """The node with its children, each made once."""
+        if address in self.drawn:
+            return self.drawn[address]
+        node = self.drawn[address] = self.node(address)
         for info in self._children(address):
             child = Address(_repo(info.commit).name, info.commit.id)
             if address.path is None:
@@ -247,15 +254,17 @@ def document(node: Node) -> dict[str, Any]:
 
 
 def text(node: Node) -> str:
-    """The tree as lines."""
-    return "\n".join(_lines(node, "", ""))
+    """The tree as lines; what is below a node that occurs again is drawn the first time only."""
+    return "\n".join(_lines(node, "", "", set()))
 
 
-def _lines(node: Node, first: str, rest: str) -> Iterator[str]:
-    yield f"{first}{node.address}   {_about(node)}"
-    for index, inner in enumerate(node.related):
+def _lines(node: Node, first: str, rest: str, drawn: set[Address]) -> Iterator[str]:
+    again = node.address in drawn and bool(node.related)
+    drawn.add(node.address)
+    yield f"{first}{node.address}   {'see above' if again else _about(node)}"
+    for index, inner in enumerate([] if again else node.related):
         last = index == len(node.related) - 1
-        yield from _lines(inner, f"{rest}{'└─ ' if last else '├─ '}", f"{rest}{'   ' if last else '│  '}")
+        yield from _lines(inner, f"{rest}{'└─ ' if last else '├─ '}", f"{rest}{'   ' if last else '│  '}", drawn)
 
 
 def _about(node: Node) -> str:

@@ -1,4 +1,7 @@
-"""Which worker did which datums, and how long the job took: read from the workers' own log lines."""
+"""Which worker did which datums, and how long the job took: read from the log, whose lines name worker and datum.
+
+A datum that printed nothing and did not fail has no line, and so counts for no worker.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,8 +10,6 @@ from workshop.errors import NotTrue
 
 if TYPE_CHECKING:
     from python_pachyderm import Client
-
-FINISHED = "finished running user code after"
 
 
 def gather(client: "Client", pipeline: str, job: str | None = None) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def gather(client: "Client", pipeline: str, job: str | None = None) -> dict[str,
     times = {info.datum.id: _seconds(info.stats.process_time) for info in client.list_datum(pipeline, chosen.job.id)}
     workers: dict[str, dict[str, dict[str, Any]]] = {}
     for line in client.get_job_logs(pipeline, chosen.job.id):
-        if line.datum_id and line.message.startswith(FINISHED):
+        if line.datum_id and line.worker_id:
             datum = {"id": line.datum_id, "seconds": times.get(line.datum_id), "files": [f.path for f in line.data]}
             workers.setdefault(line.worker_id, {})[line.datum_id] = datum
     wall = None

@@ -76,7 +76,7 @@ class Workspace:
         self.scratch = torch.empty(largest)
 
 
-def _image(buffer: torch.Tensor, count: int, side: int, channels: int) -> torch.Tensor:
+def channels_last(buffer: torch.Tensor, count: int, side: int, channels: int) -> torch.Tensor:
     """The first values of a buffer seen as (count, channels, side, side), channels last."""
     return buffer[: count * side * side * channels].view(count, side, side, channels).permute(0, 3, 1, 2)
 
@@ -118,16 +118,16 @@ class FusedDenseNet:
     def _dense(self, block: int, count: int, space: Workspace) -> torch.Tensor:
         """Runs a block on the features in the workspace; gives them back with all layers' channels."""
         side, (_, after) = SIDES[block], channels_of(block)
-        features = _image(space.features[block], count, side, after)
+        features = channels_last(space.features[block], count, side, after)
         for layer in self.blocks[block]:
-            bounded = _image(space.scratch, count, side, layer.channels)
+            bounded = channels_last(space.scratch, count, side, layer.channels)
             layer.clamp.apply(features[:, : layer.channels], bounded)
             features[:, layer.channels : layer.channels + GROWTH] = layer.expand(layer.squeeze(bounded))
         return features
 
     def _transition(self, block: int, features: torch.Tensor, space: Workspace) -> torch.Tensor:
         clamp, convolution = self.transitions[block]
-        bounded = _image(space.scratch, features.shape[0], SIDES[block], features.shape[1])
+        bounded = channels_last(space.scratch, features.shape[0], SIDES[block], features.shape[1])
         return convolution(functional.avg_pool2d(clamp.apply(features, bounded), 2))
 
     def __call__(self, patches: torch.Tensor, space: Workspace) -> torch.Tensor:
@@ -136,22 +136,22 @@ class FusedDenseNet:
 
     def _group(self, patches: torch.Tensor, space: Workspace) -> torch.Tensor:
         count = len(patches)
-        third = _image(space.features[2], count, SIDES[2], channels_of(2)[1])
+        third = channels_last(space.features[2], count, SIDES[2], channels_of(2)[1])
         for start in range(0, count, PAIR):
             pair = patches[start : start + PAIR]
             padded = functional.pad(pair, (2, 3, 2, 3)).contiguous(memory_format=torch.channels_last)
             stem = self.stem(padded)
-            first = _image(space.features[0], len(pair), SIDES[0], channels_of(0)[1])
+            first = channels_last(space.features[0], len(pair), SIDES[0], channels_of(0)[1])
             # A window that reaches over the edge sees what zeros would give it: after a ReLU nothing is less.
             first[:, :STEM] = functional.max_pool2d(stem, 3, stride=2, ceil_mode=True)
             first = self._dense(0, len(pair), space)
-            second = _image(space.features[1], len(pair), SIDES[1], channels_of(1)[1])
+            second = channels_last(space.features[1], len(pair), SIDES[1], channels_of(1)[1])
             second[:, : channels_of(1)[0]] = self._transition(0, first, space)
             second = self._dense(1, len(pair), space)
             third[start : start + PAIR, : channels_of(2)[0]] = self._transition(1, second, space)
         third = self._dense(2, count, space)
-        fourth = _image(space.features[3], count, SIDES[3], channels_of(3)[1])
+        fourth = channels_last(space.features[3], count, SIDES[3], channels_of(3)[1])
         fourth[:, : channels_of(3)[0]] = self._transition(2, third, space)
         fourth = self._dense(3, count, space)
-        bounded = self.last.apply(fourth, _image(space.scratch, count, SIDES[3], fourth.shape[1]))
+        bounded = self.last.apply(fourth, channels_last(space.scratch, count, SIDES[3], fourth.shape[1]))
         return functional.linear(bounded.mean(dim=(2, 3)), self.weight, self.bias)

@@ -8,6 +8,7 @@ import devices
 import fused_patch
 import images
 import numpy as np
+import quantised_patch
 import stage
 import torch
 from patch_classifier import CLASSES, DenseNet
@@ -88,6 +89,27 @@ class CpuPredictor(_Exams):
         return np.concatenate(found) if found else np.empty((0, CLASSES), dtype=np.float32)
 
 
+class QuantisedPredictor(CpuPredictor):
+    """8-bit convolutions, whose ranges are taken from patches spread over the first exam."""
+
+    SAMPLES = 8
+
+    def __init__(self, network: DenseNet, workers: int, name: str) -> None:
+        self.quantised = quantised_patch.QuantisedDenseNet(network)
+        self.calibrated = False
+        super().__init__(self._forward, workers, name)
+
+    def _forward(self, patches: torch.Tensor) -> torch.Tensor:
+        return self.quantised(patches, devices.per_thread(fused_patch.Workspace, id(self)))
+
+    def predict(self, pixels: list[torch.Tensor], places: list[Place]) -> np.ndarray:
+        if places and not self.calibrated:
+            spread = [places[int(number)] for number in np.linspace(0, len(places) - 1, self.SAMPLES)]
+            devices.single_threaded(self.quantised.calibrate)(_stack(pixels, spread))
+            self.calibrated = True
+        return super().predict(pixels, places)
+
+
 class GpuPredictor(_Exams):
     """Whole images on the GPU; patches are cut out there, a batch at a time."""
 
@@ -121,6 +143,8 @@ def make(network: DenseNet, device: torch.device, precision: str, batch_size: in
         return CpuPredictor(
             lambda patches: fused(patches, devices.per_thread(fused_patch.Workspace, id(fused))), workers, name
         )
+    if precision == "int8":
+        return QuantisedPredictor(network, workers, name)
     plain = network.to(memory_format=torch.channels_last)
 
     def rounded(patches: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = json.loads((ROOT / "docker" / "images.json").read_text())
-SPECS = sorted((ROOT / "specs").glob("*.json"))
+SPECS = sorted((ROOT / "specs").rglob("*.json"))
 DOCKERFILES = {image: ROOT / entry["dockerfile"] for image, entry in IMAGES.items()}
 IRIS = [image for image in IMAGES if "/iris-" in image]
 
@@ -38,7 +38,7 @@ def test_the_command_of_a_spec_starts_a_script_that_its_image_holds(spec):
     transform = json.loads(spec.read_text())["transform"]
     assert transform["image"] in IMAGES
     placed = code_of(transform["image"])
-    scripts = re.findall(r"/code/\S+\.py", " ".join([*transform["cmd"], *transform.get("stdin", [])]))
+    scripts = re.findall(r"/code/\S+\.(?:py|sh)", " ".join([*transform["cmd"], *transform.get("stdin", [])]))
     assert scripts, "the command starts no script"
     assert all(placed[script].is_file() for script in scripts)
 

@@ -33,7 +33,6 @@ def create(
     provenance: upstream branches, each with whether it never propagates; missing ones are made. `specs` says the
     same of some of them apart. A branch without a head, or with another provenance than before, gets an empty one.
     """
-    repo = rows.repo(tx.db, branch.repo)
     never = dict(provenance)  # given twice counts once
     if trigger is not None:
         triggers.check(tx.db, branch, trigger)
@@ -49,6 +48,7 @@ def create(
         rows.check_name(name.name)
     upstreams = [_fill(tx, upstream) for upstream in _one_of_each_repo(never)]
     new_head = _given_head(tx, branch, head) if head is not None else None
+    repo = rows.repo(tx.db, branch.repo)
     if any(upstream.repo == branch.repo for upstream in never):
         raise errors.PachydermError(f"repo {branch.repo} cannot be in the provenance of its own branch")
     found = rows.find_branch(tx.db, branch)
@@ -108,7 +108,7 @@ def _given_head(tx: Transaction, branch: BranchName, head: CommitHandle) -> Comm
     try:
         return commits.resolve(tx.db, head)
     except errors.PachydermError as error:
-        raise error.wrapped(f"unable to inspect {head}: ") from None
+        raise error.within(f"unable to inspect {head}: ") from None
 
 
 def _refuse_cycle(db: sqlite3.Connection, branch: Branch, upstreams: list[Branch]) -> None:

@@ -229,7 +229,7 @@ def _settle(tx: Transaction, commit: Commit) -> None:
     times: tuple[int | None, int | None] = (None, None)
     if not error:
         begun = time.perf_counter_ns()
-        size = contents.size(tx.store, tx.db, commit.root)
+        size = contents.size(commit.root)
         measured = time.perf_counter_ns()
         error = contents.fault(tx.store, tx.db, commit.base, commit.root)
         times = (max(1, measured - begun), max(1, time.perf_counter_ns() - measured))

@@ -26,9 +26,13 @@ def rebase(tx: Transaction, commit: Commit) -> Commit:
     """Put what was written to an unfinished commit on top of what its base holds now."""
     parent = rows.commit_by_row(tx.db, commit.parent) if commit.parent is not None else None
     base = base_of(tx.db, parent)[1]
-    if base == commit.base:
+    if (base or b"") == (commit.base or b""):
         return commit
-    root = base if commit.root == commit.base else carry_over(tx.store, tx.db, commit.base, commit.root, base)
+    root = (
+        base
+        if (commit.root or b"") == (commit.base or b"")
+        else carry_over(tx.store, tx.db, commit.base, commit.root, base)
+    )
     tx.db.execute("UPDATE commits SET root = ?, base = ? WHERE id = ?", (root, base, commit.row))
     return replace(commit, root=root, base=base)
 
@@ -36,31 +40,31 @@ def rebase(tx: Transaction, commit: Commit) -> Commit:
 def carry_over(
     store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, onto: bytes | None
 ) -> bytes | None:
-    """The content `onto` with the changes from `old` to `new` made to it."""
-    store_trees = store.trees(db)
-    changes = {
-        ((before or after).path, (before or after).tag): after.value if after else None  # type: ignore[union-attr]
-        for before, after in store_trees.diff(old, new)
-        if not (before or after).is_directory  # type: ignore[union-attr]
-    }
-    return store_trees.edit_files(onto, changes)
+    """The content `onto` with the changes of files from `old` to `new` made to it."""
+    tree = store.trees(db)
+    files: dict[tuple[str, str], bytes | None] = {}
+    for before, after in tree.diff(old, new):
+        entry = after or before
+        if entry is not None and not entry.is_directory:
+            files[entry.path, entry.tag] = after.value if after else None
+    return tree.edit_files(onto, files)
 
 
-def size(store: Store, db: sqlite3.Connection, root: bytes | None) -> int:
+def size(root: bytes | None) -> int:
     """Bytes of all files below a root."""
     return trees.size(root)
 
 
 def fault(store: Store, db: sqlite3.Connection, base: bytes | None, root: bytes | None) -> str:
-    """What validation finds wrong in a root that was built on `base`: the first collision by path; '' when nothing."""
-    first = min(store.trees(db).collisions(base, root), default=None, key=lambda collision: collision.path.encode())
-    return str(first) if first else ""
+    """What validation finds wrong in a root that was built on a valid `base`, the first by path; '' when nothing is."""
+    found = min(store.trees(db).collisions(base, root), key=lambda collision: collision.path.encode(), default=None)
+    return str(found) if found else ""
 
 
 def differs(store: Store, db: sqlite3.Connection, old: bytes | None, new: bytes | None, path: str) -> bool:
     """Whether the file of exactly this stored path (`/d/f`) is not the same in two roots."""
-    if not path.startswith("/") or path.endswith("/") or (old or b"") == (new or b""):
+    if not path.startswith("/") or path.endswith("/"):
         return False
     tree = store.trees(db)
-    before, after = ([entry for entry in tree.lookup(root, path) if not entry.is_directory] for root in (old, new))
+    before, after = ([e for e in tree.lookup(root, path) if not e.is_directory] for root in (old, new))
     return before != after

@@ -161,7 +161,7 @@ def _commit(
         elif settled and commit.base != (base.root if base else None):
             yield Fault(f"consistency error: commit {name} is built on an older content of its parent", _rebase(commit))
     elif not commit.error:
-        size = contents.size(store, db, commit.root)
+        size = contents.size(commit.root)
         if size != commit.size:
             yield Fault(
                 f"consistency error: commit {name} holds {size} bytes, but says {commit.size}",

@@ -111,7 +111,7 @@ CREATE TABLE IF NOT EXISTS transactions (
 
 -- ============================================================ pipelines (pps/)
 CREATE TABLE IF NOT EXISTS pipeline (       -- one row for each version
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
     project         TEXT NOT NULL,
     name            TEXT NOT NULL,
     version         INTEGER NOT NULL,
@@ -136,7 +136,7 @@ CREATE TABLE IF NOT EXISTS pipeline (       -- one row for each version
 CREATE UNIQUE INDEX IF NOT EXISTS pipeline_current ON pipeline (project, name) WHERE current = 1;
 
 CREATE TABLE IF NOT EXISTS job (
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
     project         TEXT NOT NULL,
     pipeline        TEXT NOT NULL,
     set_id          TEXT NOT NULL,

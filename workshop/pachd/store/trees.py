@@ -90,7 +90,7 @@ class Collision(NamedTuple):
     def __str__(self) -> str:
         if self.tags is None:
             return f"file / directory path collision ({self.path})"
-        one, two = (tag or "default" for tag in self.tags)
+        one, two = sorted(tag or "default" for tag in self.tags)
         return f"duplicate path output by different datums ({self.path} from {one} and {self.path} from {two})"
 
 

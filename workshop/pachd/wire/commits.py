@@ -128,7 +128,7 @@ class Commits:
         while left > 0:
             with store.database.read() as db:
                 found = where.page(db, wanted, min(left, 200))
-                page = [infos.commit_info(db, commit, infos.size_bound(store, db, commit)) for commit in found]
+                page = infos.commit_infos(db, found, [infos.size_bound(store, db, commit) for commit in found])
             if not page:
                 return
             left -= len(page)
@@ -166,7 +166,8 @@ class Commits:
             if not members:
                 raise errors.NotFound(f"no commits found for commitset {id}")
             later = [commit for commit in members if request.wait and commit.finished is None]
-            page = [infos.commit_info(db, commit) for commit in members if commit not in later]
+            waiting = {commit.row for commit in later}
+            page = infos.commit_infos(db, [commit for commit in members if commit.row not in waiting])
         yield from page
         for commit in later:
             yield self._wait(commit, pfs_v2.FINISHED, call)
@@ -182,7 +183,7 @@ class Commits:
                 answers = [
                     encode.part(1, encode.text(1, id))
                     + b"".join(
-                        encode.part(2, infos.commit_info(db, commit)) for commit in commits.of_set(db, id, aliases=True)
+                        encode.part(2, info) for info in infos.commit_infos(db, commits.of_set(db, id, aliases=True))
                     )
                     for id in page
                 ]
@@ -224,8 +225,7 @@ class Commits:
         with self.pfs.store.database.read() as db:
             for start in [picked_commit(db, picker) for picker in request.start]:
                 limit, depth = bounded(request.max_commits), bounded(request.max_depth)
-                for commit in squash.walk(db, start.row, direction, limit, depth):
-                    yield infos.commit_info(db, commit)
+                yield from infos.commit_infos(db, squash.walk(db, start.row, direction, limit, depth))
 
 
 def _set_id(request: Any) -> str:

@@ -159,7 +159,7 @@ class _Shown:
     def __init__(self, db: sqlite3.Connection, job: Job, content: Content) -> None:
         self._db, self._job, self._content = db, job, content
         name = job.name
-        pipeline = encode.text(2, name.pipeline.name) + encode.part(1, encode.text(1, name.pipeline.project))
+        pipeline = encode.text(1, name.pipeline.name) + encode.part(2, encode.text(1, name.pipeline.project))
         job_part = encode.part(1, encode.part(1, pipeline) + encode.text(2, name.id))
         self._datum_head = job_part
         self._meta = encode.part(1, encode.commit(CommitName(name.pipeline.repo(META), name.id), "master"))

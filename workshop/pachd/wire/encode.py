@@ -9,10 +9,12 @@ from functools import lru_cache
 
 from workshop.pachd.model import BranchName, CommitName, RepoName
 
+_SMALL = [bytes((number,)) for number in range(128)]
+
 
 def varint(number: int) -> bytes:
     if number < 128:
-        return bytes((number,)) if number >= 0 else varint(number + (1 << 64))
+        return _SMALL[number] if number >= 0 else varint(number + (1 << 64))
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
@@ -61,6 +63,19 @@ def branch(name: BranchName) -> bytes:
     return part(1, repo(name.repo)) + text(2, name.name)
 
 
-def commit(name: CommitName, on: str) -> bytes:
+@lru_cache(4096)
+def _place(branch_name: str, project: str, name: str, type: str) -> tuple[bytes, bytes]:
+    """What stands before and after the id in a Commit."""
+    of = RepoName(project, name, type)
+    return part(3, repo(of)), part(1, branch(BranchName(of, branch_name)))
+
+
+def commit_of(id: str, on: str, project: str, name: str, type: str) -> bytes:
     """pfs_v2.Commit with the branch that it was made on: clients read either of branch.repo and repo."""
-    return part(3, repo(name.repo)) + text(2, name.id) + part(1, branch(BranchName(name.repo, on)))
+    before, after = _place(on, project, name, type)
+    return before + text(2, id) + after
+
+
+def commit(name: CommitName, on: str) -> bytes:
+    """pfs_v2.Commit of a name."""
+    return commit_of(name.id, on, name.repo.project, name.repo.name, name.repo.type)

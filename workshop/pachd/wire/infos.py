@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
-from workshop.pachd.pfs import branches, commits, contents, repos, rows
+from workshop.pachd.pfs import branches, contents, repos, rows
 from workshop.pachd.wire import encode
 from workshop.pachd.wire.schema import pfs_v2
 
@@ -56,31 +58,54 @@ def _commit(commit: rows.Commit, field: int) -> bytes:
     return encode.part(field, encode.commit(commit.name, commit.branch))
 
 
-def commit_info(db: sqlite3.Connection, commit: rows.Commit, bound: int = 0) -> bytes:
-    """A CommitInfo; `bound` is the upper bound of its size, which only lists tell."""
-    parent = [rows.commit_by_row(db, commit.parent)] if commit.parent is not None else []
+_RELATED = """
+    SELECT 4 AS field, commits.id AS of, parent AS other FROM commits
+        WHERE parent IS NOT NULL AND commits.id IN (SELECT value FROM json_each(:rows))
+    UNION ALL SELECT 5, parent, id FROM commits WHERE parent IN (SELECT value FROM json_each(:rows))
+    UNION ALL SELECT 13, downstream, upstream FROM commit_provenance
+        WHERE downstream IN (SELECT value FROM json_each(:rows))
+    UNION ALL SELECT 15, upstream, downstream FROM commit_provenance
+        WHERE upstream IN (SELECT value FROM json_each(:rows))
+"""
+
+
+def commit_infos(db: sqlite3.Connection, found: list[rows.Commit], bounds: list[int] | None = None) -> list[bytes]:
+    """CommitInfos. `bounds`: the upper bounds of their sizes, which only lists tell.
+
+    The relatives of all (fields 4, 5, 13 and 15: parent, children, direct provenance and subvenance) come in one query.
+    """
+    relatives: dict[int, list[bytes]] = {commit.row: [] for commit in found}
+    query = f"""SELECT field, of, set_id, branch, repo.project, repo.name, repo.type FROM ({_RELATED})
+        JOIN commits ON commits.id = other JOIN repo ON repo.id = commits.repo ORDER BY other"""
+    cursor = db.cursor()
+    cursor.row_factory = None
+    for field, of, id, branch, *repo in cursor.execute(query, {"rows": json.dumps(list(relatives))}):
+        relatives[of].append(encode.part(field, encode.commit_of(id, branch, *repo)))
+    return [
+        b"".join(_commit_fields(commit, relatives[commit.row], bound))
+        for commit, bound in zip(found, bounds or [0] * len(found), strict=True)
+    ]
+
+
+def _commit_fields(commit: rows.Commit, relatives: list[bytes], bound: int) -> Iterator[bytes]:
     details = encode.number(1, commit.size) + encode.time(2, commit.compacting) + encode.time(3, commit.validating)
-    updated = commit.finished or commit.finishing or commit.started
-    return b"".join(
-        (
-            _commit(commit, 1),
-            encode.part(2, encode.number(1, commit.origin)),
-            encode.text(3, commit.description),
-            *(_commit(other, 4) for other in parent),
-            *(_commit(other, 5) for other in commits.children(db, commit.row)),
-            encode.time(6, commit.started),
-            encode.time(7, commit.finishing),
-            encode.time(8, commit.finished),
-            encode.text(10, commit.error),
-            encode.number(11, bound),
-            encode.part(12, details),
-            *(_commit(other, 13) for other in commits.direct_provenance(db, commit.row)),
-            encode.pairs(14, commit.metadata),
-            *(_commit(other, 15) for other in commits.direct_subvenance(db, commit.row)),
-            encode.time(17, commit.started),
-            encode.time(18, updated),
-        )
-    )
+    yield _commit(commit, 1)
+    yield encode.part(2, encode.number(1, commit.origin))
+    yield encode.text(3, commit.description)
+    yield from relatives
+    yield encode.time(6, commit.started)
+    yield encode.time(7, commit.finishing)
+    yield encode.time(8, commit.finished)
+    yield encode.text(10, commit.error)
+    yield encode.number(11, bound)
+    yield encode.part(12, details)
+    yield encode.pairs(14, commit.metadata)
+    yield encode.time(17, commit.started)
+    yield encode.time(18, commit.finished or commit.finishing or commit.started)
+
+
+def commit_info(db: sqlite3.Connection, commit: rows.Commit) -> bytes:
+    return commit_infos(db, [commit])[0]
 
 
 def size_bound(store: Any, db: sqlite3.Connection, commit: rows.Commit) -> int:
@@ -91,4 +116,4 @@ def size_bound(store: Any, db: sqlite3.Connection, commit: rows.Commit) -> int:
     base, root = contents.base_of(db, parent)
     if base is not None and base.finished is None:
         return 0
-    return contents.size(store, db, root) + commit.written
+    return contents.size(root) + commit.written
