@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_pachyderm.proto.v2.pfs import pfs_pb2
 from python_pachyderm.proto.v2.pps import pps_pb2
+
 from workshop.pachctl import protocol
 from workshop.pachctl.messages import Message, decode, encode, number, to_json
 
@@ -15,7 +16,14 @@ _texts = st.text(max_size=8)
 _numbers = st.integers(-(1 << 63), (1 << 63) - 1)
 
 
-@given(_texts, _numbers, st.lists(_texts, max_size=3), st.integers(0, 10**9), st.integers(0, 999_999_999), st.sampled_from([0, 1, 2, 3]))
+@given(
+    _texts,
+    _numbers,
+    st.lists(_texts, max_size=3),
+    st.integers(0, 10**9),
+    st.integers(0, 999_999_999),
+    st.sampled_from([0, 1, 2, 3]),
+)
 def test_commits_read_and_write_like_python_pachyderms(name, size, children, seconds, nanos, kind):
     theirs = pfs_pb2.CommitInfo(description=name, size_bytes_upper_bound=size)
     theirs.commit.repo.name = name
@@ -43,7 +51,10 @@ def test_maps_packed_lists_floats_and_bytes_read_and_write_like_python_pachyderm
     ours = decode("pps_v2.CreatePipelineRequest", theirs.SerializeToString())
     assert to_json(ours) == MessageToDict(theirs, preserving_proto_field_name=True)
     assert pps_pb2.CreatePipelineRequest.FromString(encode("pps_v2.CreatePipelineRequest", ours)) == theirs
-    assert encode("pps_v2.CreateSecretRequest", {"file": data}) == pps_pb2.CreateSecretRequest(file=data).SerializeToString()
+    assert (
+        encode("pps_v2.CreateSecretRequest", {"file": data})
+        == pps_pb2.CreateSecretRequest(file=data).SerializeToString()
+    )
 
 
 @pytest.mark.parametrize("name", list(protocol._newer()))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.golang import json_text
 from workshop.pachctl.protojson import parse
 from workshop.pachctl.specs import pipeline_specs, read_json, resolved
 
-_GOOD = '{"pipeline": {"name": "p"}, "transform": {"image": "i:1", "cmd": ["sh"]}, "input": {"pfs": {"repo": "r", "glob": "/"}}}'
+_GOOD = '{"pipeline": {"name": "p"}, "transform": {"image": "i:1"}, "input": {"pfs": {"repo": "r", "glob": "/"}}}'
 _PIPELINE = "pps_v2.CreatePipelineRequest"
 
 
@@ -32,7 +33,7 @@ _PIPELINE = "pps_v2.CreatePipelineRequest"
     ],
 )
 def test_json_that_is_no_pipeline_is_refused_at_its_place(text, problem):
-    with pytest.raises(ValueError, match="^proto: ") as caught:
+    with pytest.raises(ValueError, match=r"^proto: ") as caught:
         parse(_PIPELINE, text)
     assert str(caught.value) == problem
 
@@ -93,8 +94,20 @@ def test_numbers_and_strings_of_yaml_keep_what_they_are():
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [("yes", "str"), ("true", "bool"), ("~", "null"), ("1_000", "int"), ("0o7", "int"), ("1e3", "float"), (".5", "float")]
-    + [("2024-01-01", "timestamp"), ("1.2.3", "str"), ("/*", "str"), ("<<", "merge"), ("-", "str")],
+    [
+        ("yes", "str"),
+        ("true", "bool"),
+        ("~", "null"),
+        ("1_000", "int"),
+        ("0o7", "int"),
+        ("1e3", "float"),
+        (".5", "float"),
+        ("2024-01-01", "timestamp"),
+        ("1.2.3", "str"),
+        ("/*", "str"),
+        ("<<", "merge"),
+        ("-", "str"),
+    ],
 )
 def test_plain_scalars_have_the_types_of_yaml_1_2(text, kind):
     assert resolved(text) == kind
@@ -106,7 +119,9 @@ def test_an_editors_schema_key_is_dropped_and_atom_is_read_as_pfs(capsys):
     assert "`atom` inputs are Pachyderm 1.x's" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("image", "words"), [("python", "specify a tag"), ("python:latest", "do not specify the ':latest' tag")])
+@pytest.mark.parametrize(
+    ("image", "words"), [("python", "specify a tag"), ("python:latest", "do not specify the ':latest' tag")]
+)
 def test_an_image_without_a_fixed_tag_is_warned_of(image, words, capsys):
     list(pipeline_specs(f'{{"pipeline": {{"name": "p"}}, "transform": {{"image": "{image}"}}}}'))
     assert words in capsys.readouterr().err

@@ -6,6 +6,7 @@ import io
 import time
 
 import pytest
+
 from workshop.pachctl import address, tables
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.golang import (
@@ -63,7 +64,8 @@ def test_an_age_is_a_dash_where_there_is_no_time_and_rfc_3339_in_full():
 
 
 @pytest.mark.parametrize(
-    ("shares", "bar"), [((1, 0, 0), "gggggggg"), ((1, 1, 0), "ggggyyyy"), ((99, 0, 1), "gggggggr"), ((0, 0, 3), "rrrrrrrr")]
+    ("shares", "bar"),
+    [((1, 0, 0), "gggggggg"), ((1, 1, 0), "ggggyyyy"), ((99, 0, 1), "gggggggr"), ((0, 0, 3), "rrrrrrrr")],
 )
 def test_a_progress_bar_ends_in_red_as_soon_as_anything_failed(shares, bar, monkeypatch):
     monkeypatch.setattr(tables, "coloured", lambda text, colour: colour[0])
@@ -95,7 +97,14 @@ def test_a_table_repeats_its_header_after_fifty_lines():
 
 @pytest.mark.parametrize(
     ("text", "nanoseconds"),
-    [("0", 0), ("1h30m", 5400 * 10**9), ("-1.5s", -(10**9 * 3 // 2)), ("100ms", 10**8), ("1µs", 1000), (".5s", 5 * 10**8)],
+    [
+        ("0", 0),
+        ("1h30m", 5400 * 10**9),
+        ("-1.5s", -(10**9 * 3 // 2)),
+        ("100ms", 10**8),
+        ("1µs", 1000),
+        (".5s", 5 * 10**8),
+    ],
 )
 def test_durations_are_read_as_go_reads_them(text, nanoseconds):
     assert parse_duration(text) == nanoseconds
@@ -146,8 +155,8 @@ def test_json_is_gos_keys_sorted_html_escaped_numbers_as_written():
 
 def test_reindenting_changes_white_space_alone():
     text = '{"b":{"x":"a, {b}: \\" c"},"a":[1,{}],"n":1e9}'
-    shown = reindented(text, 2, "  ")
-    assert shown == '{\n    "b": {\n      "x": "a, {b}: \\" c"\n    },\n    "a": [\n      1,\n      {}\n    ],\n    "n": 1e9\n  }'
+    shown = '{\n    "b": {\n      "x": "a, {b}: \\" c"\n    },\n    "a": [\n      1,\n      {}\n    ],\n'
+    assert reindented(text, 2, "  ") == shown + '    "n": 1e9\n  }'
 
 
 @pytest.mark.parametrize(
@@ -191,5 +200,5 @@ def test_what_is_no_address_is_refused_before_any_call(read, text, problem):
 
 def test_history_is_none_all_or_a_number():
     assert [address.history(text) for text in ("none", "all", "3")] == [0, -1, 3]
-    with pytest.raises(Failure, match="error parsing history flag: strconv.Atoi"):
+    with pytest.raises(Failure, match=r"error parsing history flag: strconv\.Atoi"):
         address.history("some")

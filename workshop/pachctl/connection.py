@@ -125,7 +125,10 @@ def _channel(client: Any, address: Address) -> Any:
     """A channel to the client's address, for calls that its own interceptor would log and wrap when they fail."""
     import grpc
 
-    options: list[tuple[str, Any]] = [("grpc.max_receive_message_length", _MESSAGE_LIMIT), ("grpc.max_send_message_length", _MESSAGE_LIMIT)]
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+        ("grpc.max_send_message_length", _MESSAGE_LIMIT),
+    ]
     options += [("grpc.enable_retries", 0), ("grpc.primary_user_agent", "pachctl")]
     target = address.socket or client.address
     if address.secured:

@@ -1,8 +1,8 @@
 """What a Pachyderm 2.12 says around the cause when it refuses.
 
-A cluster names the step that failed before the cause (`pick commit tx: commit P/r@ not found`, then `branch "b" not found
-in repo P/r`); the embedded pachd answers with the bare cause, because python_pachyderm matches texts from their start. The
-screens of this command are the cluster's, whoever answers: what already has its surroundings is left as it is.
+A cluster names the step that failed before the cause (`pick commit tx: commit P/r@ not found`, then `branch "b" not
+found in repo P/r`); the embedded pachd answers with the bare cause, because python_pachyderm matches texts from their
+start. The screens of this command are the cluster's, whoever answers: what has its surroundings is left as it is.
 """
 
 from __future__ import annotations
