@@ -157,7 +157,7 @@ class Scheduler:
     def _changed(self, pipeline: Pipeline, has_work: bool) -> None:
         """A pipeline is new, updated, started or stopped."""
         pool = self.pools.get(pipeline.name)
-        if pool is not None and pool.version != pipeline.version:
+        if pool is not None and pool.spec_commit != pipeline.spec_commit:
             self._drop(pipeline.name)
         self.crons.watch(pipeline)
         if pipeline.state == PipelineState.STARTING and not pipeline.stopped:
@@ -204,10 +204,10 @@ class Scheduler:
 
     def pool(self, pipeline: Pipeline) -> Pool:
         pool = self.pools.get(pipeline.name)
-        if pool is None or pool.version != pipeline.version:
+        if pool is None or pool.spec_commit != pipeline.spec_commit:
             if pool is not None:
                 self._close_pool(pool)
-            pool = self.pools[pipeline.name] = Pool(self.shared, pipeline.name, pipeline.version, pipeline.details)
+            pool = self.pools[pipeline.name] = Pool(self.shared, pipeline)
         return pool
 
     def settings(self, pool: Pool, pipeline: Pipeline) -> dict[str, Any]:

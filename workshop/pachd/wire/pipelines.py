@@ -19,14 +19,14 @@ from workshop.pachd.spec.fields import JsonFault, dump, load, parse
 from workshop.pachd.wire.pps_messages import (
     NAME_MISSING,
     pipeline_info,
+    pipeline_json,
     pipeline_message,
     pipeline_name,
     project_names,
-    raw_json,
     required_pipeline,
 )
 from workshop.pachd.wire.schema import google, pfs_v2, pps_v2
-from workshop.pachd.wire.serve import Call, transactional
+from workshop.pachd.wire.serve import Call, raw_answer, transactional
 
 
 def _pack(request: Any) -> Any:
@@ -101,14 +101,16 @@ class Pipelines:
         return answer
 
     # ------------------------------------------------------------ read
-    def InspectPipeline(self, request: Any, call: Call) -> Any:
+    @raw_answer
+    def InspectPipeline(self, request: Any, call: Call) -> bytes:
         name = required_pipeline(request)
         with self._pfs.store.database.read() as db:
             found = pipelines.inspect(db, name)
             last = jobs.latest_state(db, found.name)
         return pipeline_info(found, last, self._live, request.details)
 
-    def ListPipeline(self, request: Any, call: Call) -> Iterator[Any]:
+    @raw_answer
+    def ListPipeline(self, request: Any, call: Call) -> Iterator[bytes]:
         name = None
         if request.HasField("pipeline"):
             name = pipeline_name(request.pipeline, "ListPipelineRequest.Pipeline", "validate recv")
@@ -117,7 +119,7 @@ class Pipelines:
         except PachydermError as fault:
             raise fault.wrapped("could not list pipeline info: ") from None
         infos = (pipeline_info(found, last, self._live) for found, last in rows)
-        kept = Filter(request.jqFilter, "pipeline", "could not list pipeline info: ").keep(infos, raw_json)
+        kept = Filter(request.jqFilter, "pipeline", "could not list pipeline info: ").keep(infos, pipeline_json)
         size, first = request.page.page_size, max(request.page.page_index, 0)
         for position, info in enumerate(kept):
             if size > 0 and position >= (first + 1) * size:
