@@ -5,11 +5,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format conformance bench clean
+.PHONY: help run test test-all lint format conformance coverage bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
-	@echo "make test-all, lint, format, conformance, bench, clean: see the README"
+	@echo "make test-all, lint, format, conformance, coverage, bench, clean: see the README"
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	@echo "Creating the environment in $(VENV) (the first time takes some minutes: PyTorch is large) ..."
@@ -42,6 +42,12 @@ format: $(VENV)/.test
 
 conformance: $(VENV)/.test
 	@$(BIN)/python tests/conformance/run.py
+
+coverage: $(VENV)/.test
+	@$(BIN)/python tests/conformance/coverage.py --write
+
+bench: $(VENV)/.test
+	@for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
 clean:
 	rm -rf $(VENV) *.egg-info

@@ -1,1 +1,75 @@
-"""Blobs by hash, trees by hash, rows in SQLite."""
+"""Blobs by hash, trees by hash, rows in SQLite: all that one state folder holds."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+from pathlib import Path
+from typing import IO
+
+from workshop.pachd import errors, ids
+from workshop.pachd.store.changes import Changes
+from workshop.pachd.store.database import Database
+from workshop.pachd.store.maps import Cache, Maps, Rows
+from workshop.pachd.store.packs import Blobs
+from workshop.pachd.store.trees import Trees
+
+
+class Store:
+    """A state folder, held by one process at a time.
+
+    STATE/pachd.sqlite   rows: the data dictionary is schema.sql
+    STATE/packs/         bytes of files, append-only (blobs)
+    STATE/lock           held while a daemon runs
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _hold(self.folder / "lock")
+        self.changes = Changes()
+        self.database = Database(self.folder / "pachd.sqlite", self.changes)
+        self.blobs = Blobs(self.folder / "packs")
+        self._nodes = Cache()
+        with self.database.write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO project (name, description, created) VALUES ('default', '', ?)", (ids.now(),)
+            )
+            for key in ("cluster_id", "deployment_id"):
+                db.execute("INSERT OR IGNORE INTO setting (key, value) VALUES (?, ?)", (key, ids.new_id()))
+            settings = dict(db.execute("SELECT key, value FROM setting").fetchall())
+        self.cluster_id: str = settings["cluster_id"]
+        self.deployment_id: str = settings["deployment_id"]
+
+    def maps(self, db: sqlite3.Connection) -> Maps:
+        """The persistent maps, as one connection sees them."""
+        return Maps(Rows(db), self._nodes)
+
+    def trees(self, db: sqlite3.Connection) -> Trees:
+        """The trees of files, as one connection sees them."""
+        return Trees(self.maps(db))
+
+    def has_project(self, name: str) -> bool:
+        with self.database.read() as db:
+            return db.execute("SELECT 1 FROM project WHERE name = ?", (name,)).fetchone() is not None
+
+    def cluster_metadata(self) -> dict[str, str]:
+        with self.database.read() as db:
+            row = db.execute("SELECT value FROM setting WHERE key = 'metadata'").fetchone()
+        return json.loads(row["value"]) if row else {}
+
+    def close(self) -> None:
+        self.blobs.close()
+        self.database.close()
+        self._lock.close()
+
+
+def _hold(path: Path) -> IO[str]:
+    lock = path.open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise errors.PachydermError(f"the state folder {path.parent} is in use by another pachd") from None
+    return lock

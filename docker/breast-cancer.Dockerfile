@@ -1,0 +1,15 @@
+# From the repository's root:
+#   docker build -f docker/breast-cancer.Dockerfile -t pachyderm-workshop/breast-cancer:1.0.0 .
+FROM python:3.11-slim-bookworm
+
+# PyTorch without CUDA: a tenth of the size. The image for GPUs is breast-cancer-gpu.Dockerfile.
+ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+
+# What seldom changes comes first, so that an edited script rebuilds only the last layer.
+RUN useradd --uid 1000 --create-home learner
+RUN pip install --no-cache-dir numpy==2.4.6 torch==2.13.0
+RUN pip install --no-cache-dir h5py==3.16.0 pillow==13.0.0 scipy==1.17.1
+
+COPY pach-pytorch/breast_cancer /code/
+USER learner
+WORKDIR /code

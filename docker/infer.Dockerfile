@@ -1,0 +1,16 @@
+# From the repository's root: docker build -f docker/infer.Dockerfile -t pachyderm-workshop/iris-infer:1.0.0 .
+FROM python:3.11-slim-bookworm
+
+# PyTorch without CUDA: a tenth of the size. For GPUs: --build-arg PIP_EXTRA_INDEX_URL=
+ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+
+# What seldom changes comes first, so that an edited script rebuilds only the last layer;
+# the layers up to torch are the same in train.Dockerfile, and so are stored once.
+RUN useradd --uid 1000 --create-home learner
+RUN pip install --no-cache-dir numpy==2.4.6 torch==2.13.0
+# Only --datum-batching needs the client; protobuf 4 would break it.
+RUN pip install --no-cache-dir protobuf==3.20.3 python-pachyderm==7.6.0
+
+COPY pach-pytorch/rows.py pach-pytorch/model.py pach-pytorch/infer.py /code/
+USER learner
+WORKDIR /code

@@ -1,0 +1,71 @@
+"""The README is the programme: every `$` line of every workshop runs here, in order, and prints what the README says.
+
+Ids, ages, durations and addresses are compared by class, everything else exactly. When an output has changed for a good
+reason, `workshop run --write-readme` on a fresh daemon writes the new one.
+"""
+
+import difflib
+import re
+from pathlib import Path
+
+import pytest
+
+from workshop import readme
+from workshop.cli_common import find_guide
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKSHOPS = readme.load(ROOT / "README.md")
+STEPS = [(name, step.number) for name, workshop in WORKSHOPS.items() for step in workshop.steps]
+
+
+@pytest.fixture(scope="module")
+def guides(tmp_path_factory):
+    """A guide for each workshop, each on a daemon of its own that starts with the first step."""
+    from conftest import Pachd
+
+    made, daemons, patch = {}, [], pytest.MonkeyPatch()
+
+    def guide(name):
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            daemons.append(Pachd(folder / "state").start())
+            patch.setenv("PACHD_ADDRESS", daemons[-1].address)
+            patch.setenv("WORKSHOP_STATE", str(folder / "command"))
+            patch.chdir(ROOT)
+            made[name] = find_guide(None, name, quiet=True)
+        return made[name]
+
+    yield guide
+    for daemon in daemons:
+        daemon.stop()
+    patch.undo()
+
+
+@pytest.mark.parametrize(("name", "number"), STEPS, ids=[f"{name}-{number}" for name, number in STEPS])
+def test_every_line_of_a_step_prints_what_the_readme_says(guides, name, number):
+    guide = guides(name)
+    step = guide.workshop.step(number)
+    before = len(guide.outcomes)
+    guide.run(step)
+    outcomes = guide.outcomes[before:]
+    assert [outcome.command.text for outcome in outcomes] == [command.text for command in step.commands]
+    for outcome in outcomes:
+        vary = outcome.command.numbers_vary
+        expected = readme.classed("\n".join(outcome.command.output), vary).splitlines()
+        printed = readme.classed(outcome.printed, vary).splitlines()
+        difference = "\n".join(difflib.unified_diff(expected, printed, "README", "printed", lineterm="", n=1))
+        assert not difference, f"README.md:{outcome.command.line} $ {outcome.command.text}\n{difference}"
+    assert guide.is_done(step)
+
+
+def test_links_and_paths_in_the_readme_exist():
+    text = (ROOT / "README.md").read_text()
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    assert targets and all((ROOT / target).exists() for target in targets), targets
+    named = re.findall(r"`((?:specs|data|docker|pach-pytorch|tests|workshop)/[\w./-]*)`", text)
+    assert named and all((ROOT / name).exists() for name in named), named
+
+
+def test_the_workshop_has_the_eleven_steps_of_its_original():
+    assert [step.number for step in WORKSHOPS["iris"].steps] == list(range(1, 12))
+    assert all(step.blocks and step.blocks[0].prose for step in WORKSHOPS["iris"].steps)

@@ -1,0 +1,152 @@
+"""Defaults of a cluster or a project for new pipelines: inspect, create, update, delete."""
+
+from __future__ import annotations
+
+import json
+
+from workshop.pachctl.address import pipeline_text
+from workshop.pachctl.commands import Call, Flag, command, group, project_flag
+from workshop.pachctl.errors import Failure, in_full
+from workshop.pachctl.jobs import API
+from workshop.pachctl.messages import to_json
+from workshop.pachctl.protojson import parse
+from workshop.pachctl.sources import open_source
+from workshop.pachctl.specs import read_json
+
+_WHICH = "must pass either --cluster or --project PROJECT"
+_USAGE = "defaults [--cluster | --project PROJECT]"
+_FILE = Flag(
+    "file",
+    'A JSON file containing cluster defaults.  "-" reads from stdin (the default behavior.)',
+    short="f",
+    default="-",
+)
+
+group(
+    "defaults",
+    "Docs for defaults.",
+    "Defaults provide default values for certain requests, e.g. when creating a pipeline.",
+    aliases=("default",),
+    associated=" defaults",
+)
+
+
+def _flags(verb: str) -> tuple[Flag, ...]:
+    return (
+        Flag("cluster", f"{verb} cluster defaults.", "bool"),
+        Flag("regenerate", "Regenerate pipeline specs from new defaults.", "bool"),
+        Flag("reprocess", "Reprocess regenerated pipelines.  Implies --regenerate", "bool"),
+        Flag("dry-run", f"Do not actually {verb.lower()} defaults.", "bool"),
+        project_flag(f"{verb} project defaults."),
+    )
+
+
+@command(
+    "inspect defaults",
+    "Return defaults.",
+    0,
+    _USAGE,
+    (
+        Flag("cluster", "Inspect cluster defaults.", "bool"),
+        project_flag("Inspect project defaults."),
+        Flag("raw", "Display raw defaults and metadata.", "bool"),
+    ),
+    plural="default",
+    long="Return cluster or project defaults.",
+)
+def inspect_defaults(call: Call) -> None:
+    if "cluster" in call.given:
+        if call.raw:
+            raise Failure("raw cluster defaults not yet implemented")
+        with in_full("could not get cluster defaults: "):
+            answer = call.pachd.call(f"{API}/GetClusterDefaults", "pps_v2.GetClusterDefaultsResponse", {})
+        print(answer.cluster_defaults_json)
+    elif "project" in call.given:
+        request = {"project": {"name": call.project}}
+        with in_full("could not get project defaults: "):
+            answer = call.pachd.call(f"{API}/GetProjectDefaults", "pps_v2.GetProjectDefaultsResponse", request)
+        if call.raw:
+            print(json.dumps(to_json(answer, original_names=False), separators=(",", ":"), ensure_ascii=False))
+        else:
+            print(answer.project_defaults_json)
+    else:
+        raise Failure(_WHICH)
+
+
+@command(
+    "create defaults",
+    "Set cluster defaults.",
+    0,
+    _USAGE,
+    (*_flags("Create"), _FILE),
+    plural="default",
+    long="Set cluster or project defaults.",
+)
+def create_defaults(call: Call) -> None:
+    _set(call, _read(call))
+
+
+@command(
+    "update defaults",
+    "Update defaults.",
+    0,
+    _USAGE,
+    (*_flags("Update"), _FILE),
+    plural="default",
+    long="Update cluster or project defaults.",
+)
+def update_defaults(call: Call) -> None:
+    _set(call, _read(call))
+
+
+@command(
+    "delete defaults",
+    "Delete defaults.",
+    0,
+    _USAGE,
+    _flags("Delete"),
+    plural="default",
+    long="Delete cluster or project defaults.",
+)
+def delete_defaults(call: Call) -> None:
+    _set(call, "{}")
+
+
+def _read(call: Call) -> str:
+    if call.file != "-":
+        return open_source(call.file, f'could not open path "{call.file}" for reading: ')
+    if not {"cluster", "project"} & call.given:
+        raise Failure(_WHICH)
+    return open_source("-")
+
+
+def _set(call: Call, text: str) -> None:
+    """Check the defaults, set them, and tell which pipelines they change if they are to."""
+    for name in ("cluster", "project"):
+        if name in call.given:
+            break
+    else:
+        raise Failure(_WHICH)
+    made = read_json(text)
+    try:
+        parse(f"pps_v2.{name.title()}Defaults", made)
+    except ValueError as error:
+        raise Failure(f"invalid {name} defaults: {error}") from None
+    regenerate = call.regenerate or call.reprocess
+    request = {
+        f"{name}_defaults_json": made,
+        "regenerate": regenerate,
+        "reprocess": call.reprocess,
+        "dry_run": call.dry_run,
+    }
+    if name == "project":
+        request["project"] = {"name": call.project}
+    method = f"Set{name.title()}Defaults"
+    with in_full(f"could not set {name} defaults: "):
+        answer = call.pachd.call(f"{API}/{method}", f"pps_v2.{method}Response", request)
+    if regenerate and not answer.affected_pipelines:
+        print("no affected pipelines")
+    elif regenerate:
+        print("affected pipelines:")
+        for pipeline in answer.affected_pipelines:
+            print("\t", pipeline_text(pipeline))

@@ -1,0 +1,143 @@
+"""What --help and a wrong command line print: the texts and the order that pachctl's own library gives them."""
+
+from __future__ import annotations
+
+import re
+
+from workshop.pachctl.commands import PROJECT, ROOT, Command, Flag
+
+_ACTIONS = [
+    "copy",
+    "create",
+    "delete",
+    "diff",
+    "edit",
+    "finish",
+    "wait",
+    "get",
+    "glob",
+    "inspect",
+    "list",
+    "put",
+    "restart",
+    "squash",
+    "start",
+    "stop",
+    "subscribe",
+    "update",
+    "validate",
+]
+_ADMINISTRATION = ["auth", "enterprise", "extract", "idp"]
+_DOCUMENTED = ["branch", "commit", "datum", "file", "job", "object", "pipeline", "repo", "tag"]
+
+ROOT.long = (
+    "Access the Pachyderm API.\n\nPachCTL Environment Variables:\n"
+    "\t- PACH_CONFIG=<path> | (Req) PachCTL config location. \n"
+    "\t- PACH_TRACE={true,false} | (Opt) Attach Jaeger trace to outgoing RPCs; JAEGER_ENDPOINT must be specified. \n"
+    "\t\t[req. PACH_TRACE={true}]: \n"
+    "\t\t- JAEGER_ENDPOINT=<host>:<port>  | Jaeger server to connect to. \n"
+    "\t\t- PACH_TRACE_DURATION=<duration> | Duration to trace pipelines after 'pachctl create-pipeline'. \n \n"
+    "Documentation: https://docs.pachyderm.com/latest/"
+)
+
+
+def help_text(node: Command, project: str) -> str:
+    """The command's description and its usage."""
+    described = (node.long or node.short).rstrip()
+    return (f"{described}\n\n" if described else "") + usage_text(node, project)
+
+
+def usage_text(node: Command, project: str) -> str:
+    """How the command is called: its arguments, aliases, examples, commands below it, and options."""
+    if node is ROOT:
+        return _root_usage()
+    if node.associated:
+        return _associated(node)
+    lines = ["Usage:"]
+    if node.run:
+        before = f"{node.parent.path} " if node.parent else ""
+        lines.append(f"  {before}{node.usage}" + ("" if "[flags]" in node.usage else " [flags]"))
+    below = [child for child in sorted_children(node) if is_shown(child)]
+    if below:
+        lines.append(f"  {node.path} [command]")
+    if node.aliases:
+        lines += ["", "Aliases:", "  " + ", ".join([node.name, *node.aliases])]
+    if node.example:
+        lines += ["", "Examples:", node.example]
+    if below:
+        width = max(11, *(len(child.name) for child in node.children.values()))
+        lines += ["", "Available Commands:"] + [f"  {child.name:<{width}} {child.short}" for child in below]
+    lines += ["", "Flags:", *_flags(node.own_flags(), project)]
+    if node.inherited_flags():
+        lines += ["", "Global Flags:", *_flags(node.inherited_flags(), project)]
+    if below:
+        lines += ["", f'Use "{node.path} [command] --help" for more information about a command.']
+    return "\n".join(lines) + "\n"
+
+
+def sorted_children(node: Command) -> list[Command]:
+    return [node.children[name] for name in sorted(node.children)]
+
+
+def is_shown(node: Command) -> bool:
+    """Whether help lists it: it runs, or something below it does."""
+    return not node.hidden and bool(node.run or any(is_shown(child) for child in node.children.values()))
+
+
+def _flags(flags: list[Flag], project: str) -> list[str]:
+    rows = []
+    for flag in flags:
+        if flag.hidden:
+            continue
+        name = f"  -{flag.short}, --{flag.name}" if flag.short else f"      --{flag.name}"
+        word, usage = flag.kind, flag.usage
+        if match := re.search(r"`([^`]*)`", usage):
+            word, usage = match.group(1), usage.replace("`", "")
+        rows.append((name + ("" if flag.kind == "bool" else f" {word}"), usage + _default(flag, project)))
+    width = max(len(left) for left, _ in rows)
+    return [f"{left:<{width}}   {right}".rstrip() for left, right in rows]
+
+
+def _default(flag: Flag, project: str) -> str:
+    value = project if flag.default == PROJECT and flag.name == "project" else flag.default
+    if not value:
+        return ""
+    if flag.kind == "string":
+        return f' (default "{value}")'
+    if flag.kind in ("strings", "stringArray"):
+        return f" (default [{','.join(value)}])"
+    return f" (default {str(value).lower()})"
+
+
+def _associated(node: Command) -> str:
+    """The commands on one noun, over the whole tree."""
+    found: list[Command] = []
+
+    def walk(cursor: Command) -> None:
+        if re.search(node.associated, cursor.path) and cursor is not node and cursor.run and not cursor.hidden:
+            found.append(cursor)
+        for child in sorted_children(cursor):
+            walk(child)
+
+    walk(ROOT)
+    width = max((len(each.path) for each in found), default=0) + 1
+    return "\n".join(["Associated Commands:"] + [f"  {each.path:<{width}} {each.short}" for each in found]) + "\n"
+
+
+def _root_usage() -> str:
+    children = sorted_children(ROOT)
+    width = max(11, *(len(child.name) for child in children))
+    parts = {
+        "Administration Commands:": [child for child in children if child.name in _ADMINISTRATION],
+        "Commands by Action:": [child for child in children if child.name in _ACTIONS],
+        "Other Commands:": [
+            child for child in children if child.name not in (*_ADMINISTRATION, *_ACTIONS, *_DOCUMENTED)
+        ],
+    }
+    lines = ["Usage:", "  pachctl [command]"]
+    for title, nodes in parts.items():
+        lines += ["", title] + [f"  {node.name:<{width}} {node.short}" for node in nodes if is_shown(node)]
+    topics = [child for child in children if not child.run and not is_shown(child) and not child.hidden]
+    lines += ["", "Additional help topics:"] + [f"  {node.name:<{width}} {node.short}" for node in topics]
+    lines += ["", 'Use "pachctl [command] --help" for more information about a command.']
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,206 @@
+"""Running one command line, from words to an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from workshop.pachctl.commands import PROJECT, ROOT, Call, Command, UsageError, count_problem, find, parse, suggestions
+from workshop.pachctl.errors import Failure
+
+if TYPE_CHECKING:
+    from workshop.pachctl.config import Config
+
+_ROOMS = [
+    "verbs",
+    "repos",
+    "projects",
+    "branches",
+    "commits",
+    "files",
+    "upload",
+    "download",
+    "diff",
+    "pipelines",
+    "draw",
+    "jobs",
+    "datums",
+    "logs",
+    "secrets",
+    "defaults",
+    "metadata",
+    "transactions",
+    "cluster",
+    "contexts",
+    "completion",
+]
+# noun (or a verb and a noun, where a noun has several rooms) -> the room that declares it
+_PLACES = {
+    "branch": "branches",
+    "cluster": "cluster",
+    "commit": "commits",
+    "commitV2": "commits",
+    "datum": "datums",
+    "defaults": "defaults",
+    "diff file": "diff",
+    "draw pipeline": "draw",
+    "file": "files",
+    "fsck": "cluster",
+    "get file": "download",
+    "job": "jobs",
+    "logs": "logs",
+    "metadata": "metadata",
+    "pipeline": "pipelines",
+    "project": "projects",
+    "put file": "upload",
+    "repo": "repos",
+    "secret": "secrets",
+    "transaction": "transactions",
+    "version": "cluster",
+}
+
+
+def load_rooms(words: list[str] | None = None) -> None:
+    """Import the modules that declare commands: all of them, or only the one for WORDS where they name a command."""
+    from importlib import import_module
+
+    first, second = [*(words or []), "", ""][:2]
+    room = _PLACES.get(f"{first} {second}") or _PLACES.get(second) or _PLACES.get(first)
+    for name in [room] if room else _ROOMS:
+        import_module(f"workshop.pachctl.{name}")
+
+
+def main(words: list[str]) -> int:
+    """Run a command line of pachctl (without the program's name) and return its exit status."""
+    _prepare_streams()
+    try:
+        status = _main(words)
+        sys.stdout.flush()
+        return status
+    except Failure as error:
+        _flush()
+        if text := error.text.strip():
+            print(text, file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        _flush()
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+
+
+def _prepare_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _main(words: list[str]) -> int:
+    if words and "-" in words[0][1:]:
+        from workshop.pachctl import former
+
+        if former.is_former(words[0]):
+            return _run_former(words)
+    return _run(words)
+
+
+def _run_former(words: list[str]) -> int:
+    """A command of Pachyderm 1.7, as what it is called today."""
+    from workshop.pachctl import former
+
+    load_rooms()
+    status = 0
+    for line in former.modern(words):
+        print(f"{words[0]} is Pachyderm 1.7's; today: pachctl {' '.join(line)}", file=sys.stderr)
+        status = status or _run(line)
+    return status
+
+
+def _run(words: list[str]) -> int:
+    from workshop.pachctl.config import load
+    from workshop.pachctl.help import help_text, usage_text
+
+    context = _context(words)
+    config = load(context)
+    if words[:1] == ["help"]:
+        load_rooms()
+        return _help(words[1:], config.project)
+    load_rooms(words)
+    node, rest = find(words)
+    if node.run is None:  # not a command by its usual words: the whole tree decides what it is
+        load_rooms()
+        node, rest = find(words)
+    try:
+        arguments, flags, given = parse(node, rest)
+    except UsageError as error:
+        print(f"Error: {error}\n{usage_text(node, config.project)}\n{error}", file=sys.stderr)
+        return 1
+    if node is ROOT and arguments:
+        return _unknown(arguments[0])
+    if flags.pop("help"):
+        print(help_text(node, config.project), end="")
+        return 0
+    if node.run is None:
+        print(help_text(node, config.project), end="")
+        return 0
+    if problem := count_problem(node, arguments):
+        print(f"{problem}\n\n{usage_text(node, config.project)}", end="", file=sys.stderr)
+        return 1
+    return _call(node, arguments, flags, given, config)
+
+
+def _call(node: Command, arguments: list[str], flags: dict, given: set[str], config: Config) -> int:
+    from workshop.pachctl.tables import set_colours
+
+    set_colours(not flags.pop("no-color"))
+    limit = flags.pop("rpc-timeout") / 1e9
+    for flag in node.flags:
+        if flag.name == "project" and flag.default == PROJECT and "project" not in given:
+            flags["project"] = config.project
+    call = Call(node, arguments, flags, given, config, limit or None)
+    assert node.run is not None
+    try:
+        return node.run(call) or 0
+    finally:
+        call.close()
+
+
+def _context(words: list[str]) -> str:
+    """The value of our own --context option, wherever it stands before a bare --."""
+    for index, word in enumerate(words):
+        if word == "--":
+            break
+        if word.startswith("--context="):
+            return word.partition("=")[2]
+        if word == "--context" and index + 1 < len(words):
+            return words[index + 1]
+    return ""
+
+
+def _unknown(word: str) -> int:
+    text = f'unknown command "{word}" for "pachctl"'
+    if similar := suggestions(word):
+        text += "\n\nDid you mean this?\n" + "".join(f"\t{name}\n" for name in similar)
+    print(f"Error: {text}\nRun 'pachctl --help' for usage.\n{text.strip()}", file=sys.stderr)
+    return 1
+
+
+def _help(words: list[str], project: str) -> int:
+    from workshop.pachctl.help import help_text, usage_text
+
+    node, rest = find(words)
+    if node is ROOT and [word for word in rest if not word.startswith("-")]:
+        print(f"Unknown help topic [{' '.join(f'`{word}`' for word in words)}]", file=sys.stderr)
+        print(usage_text(ROOT, project), end="", file=sys.stderr)
+        return 0
+    print(help_text(node, project), end="")
+    return 0

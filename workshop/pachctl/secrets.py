@@ -1,0 +1,70 @@
+"""Secrets: create, inspect, list, delete."""
+
+from __future__ import annotations
+
+from workshop.pachctl.commands import Call, Flag, command
+from workshop.pachctl.connection import EMPTY
+from workshop.pachctl.errors import Failure
+from workshop.pachctl.jobs import API
+from workshop.pachctl.messages import Message
+from workshop.pachctl.sources import go_error
+from workshop.pachctl.tables import Table, ago
+
+_HEADER = "NAME\tTYPE\tCREATED"
+
+
+@command(
+    "create secret",
+    "Create a secret on the cluster.",
+    0,
+    flags=(Flag("file", "File containing Kubernetes secret.", short="f"),),
+    long="This command creates a secret on the cluster.",
+    example="\t- {{alias}} --file my-secret.json",
+)
+def create_secret(call: Call) -> None:
+    try:
+        with open(call.file, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise Failure(go_error("open", call.file, error)) from None
+    call.pachd.call(f"{API}/CreateSecret", EMPTY, {"file": data})
+
+
+@command(
+    "delete secret",
+    "Delete a secret from the cluster.",
+    1,
+    long="This command deletes a secret from the cluster.",
+    example="\t- {{alias}} my-secret \n",
+)
+def delete_secret(call: Call) -> None:
+    call.pachd.call(f"{API}/DeleteSecret", EMPTY, {"secret": {"name": call.args[0]}})
+
+
+@command(
+    "inspect secret",
+    "Inspect a secret from the cluster.",
+    1,
+    long="This command inspects a secret from the cluster.",
+    example="\t- {{alias}} my-secret \n",
+)
+def inspect_secret(call: Call) -> None:
+    info = call.pachd.call(f"{API}/InspectSecret", "pps_v2.SecretInfo", {"secret": {"name": call.args[0]}})
+    _show([info])
+
+
+@command(
+    "list secret",
+    "List all secrets from a namespace in the cluster.",
+    0,
+    long="This command lists all secrets from a namespace in the cluster.",
+    example="\t- {{alias}} \n",
+)
+def list_secret(call: Call) -> None:
+    _show(call.pachd.call(f"{API}/ListSecret", "pps_v2.SecretInfos").secret_info)
+
+
+def _show(infos: list[Message]) -> None:
+    with Table(_HEADER) as table:
+        for info in infos:
+            table.add(info.secret.name, info.type, ago(info, "creation_timestamp"))

@@ -1,0 +1,246 @@
+"""put file: from a path, a folder, a list of paths, a tar, a URL or standard input; all of it in one stream, so
+all or nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from workshop.pachctl import address
+from workshop.pachctl.commands import Call, Flag, command, project_flag
+from workshop.pachctl.connection import EMPTY
+from workshop.pachctl.errors import Failure, Refused
+from workshop.pachctl.files import API
+from workshop.pachctl.messages import encode
+from workshop.pachctl.sources import go_error, is_url, open_url, remind_of_stdin
+
+_CHUNK = 4 << 20  # bytes in a message; pachd takes up to 20 MiB
+_REQUEST = "pfs_v2.ModifyFileRequest"
+
+
+@command(
+    "put file",
+    "Put a file into the filesystem.",
+    1,
+    "file <repo>@<branch-or-commit>[:<path/to/file>]",
+    (
+        Flag("file", "Specify the file to be put; it can be a local file or a URL.", "strings", "f", ["-"]),
+        Flag("input-file", "Specify file provided contains a list of files to be put (as paths or URLs).", short="i"),
+        Flag("recursive", "Specify files should be recursively put into a directory.", "bool", "r"),
+        Flag("compress", "Specify data should be compressed during upload.", "bool", "c"),
+        Flag("parallelism", "Set the maximum number of files that can be uploaded in parallel.", "int", "p", 10),
+        Flag("append", "Specify file contents should be appended to existing content.", "bool", "a"),
+        Flag("progress", "Print progress bars.", "bool"),
+        Flag("full-path", "Specify entire path provided to -f should be the target filename in PFS.", "bool"),
+        Flag("untar", "Put each file within .tar, .tar.gz and .tgz files instead of the archive.", "bool"),
+        project_flag("Specify the project (by name) where the repo for uploading this file is located."),
+    ),
+    long="This command puts a file into the filesystem.  This command supports a number of ways to insert data into "
+    "PFS. \n\n"
+    "Files, Directories, & URLs: \n"
+    "\t- To upload via local filesystem, use the `-f` flag \n"
+    "\t- To upload via URL, use the `-f` flag with a URL as the argument \n"
+    "\t- To upload via filepaths & urls within a file, use the `i` flag \n"
+    "\t- To upload a folder and what is in it, use the `-r` flag \n"
+    "\t- To append to an existing file, use the `-a` flag \n",
+    example="\t- {{alias}} repo@master -f image.png \n\t- {{alias}} -r repo@branch:/path -f my-directory \n",
+)
+def put_file(call: Call) -> None:
+    file = address.file(call.project, call.args[0])
+    commit = file["commit"]
+    repo = {**commit["repo"], "type": "user"}
+    try:
+        call.pachd.call(f"{API}/InspectRepo", "pfs_v2.RepoInfo", {"repo": repo})
+    except Refused as error:
+        if error.is_missing:
+            raise
+        raise Failure(f"could not inspect repo {repo['name']}: {error.text}") from None
+    sources = list(_listed(call.input_file)) if call.input_file else call.file
+    show = call.progress if "progress" in call.given else sys.stdout.isatty()
+    upload = _Upload(commit, call.append, call.recursive, call.untar, _Progress() if show else None)
+    requests = _Guarded(upload.requests(_targets(sources, file["path"], call.full_path, call.recursive)))
+    try:
+        call.pachd.upload(f"{API}/ModifyFile", EMPTY, requests, compressed=call.compress, about={"set_commit": commit})
+    except Failure:
+        if requests.failure is not None:
+            raise requests.failure from None
+        raise
+    finally:
+        if upload.progress:
+            upload.progress.done()
+
+
+class _Guarded:
+    """An iterator that remembers why it broke: gRPC tells only that it did."""
+
+    def __init__(self, items: Iterator[bytes]):
+        self.items = items
+        self.failure: Exception | None = None
+
+    def __iter__(self) -> _Guarded:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self.items)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+class _Progress:
+    """How much of a large file has gone, on one line of the terminal."""
+
+    def __init__(self) -> None:
+        self.shown = False
+
+    def tell(self, name: str, sent: int, total: int) -> None:
+        if total > _CHUNK:
+            print(f"\r{name}  {100 * sent // total:3d}%", end="", file=sys.stderr, flush=True)
+            self.shown = True
+
+    def done(self) -> None:
+        if self.shown:
+            print(file=sys.stderr)
+
+
+def _listed(path: str) -> Iterator[str]:
+    """The lines of a file (or URL, or standard input) that lists what to put."""
+    if path == "-":
+        data = sys.stdin.buffer.read()
+    elif is_url(path):
+        with open_url(path, explained=False) as answer:
+            data = answer.read()
+    else:
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError as error:
+            raise Failure(go_error("open", path, error)) from None
+    yield from (line for line in os.fsdecode(data).splitlines() if line)
+
+
+def _joined(prefix: str, path: str) -> str:
+    """PREFIX/PATH, cleaned; of a URL only the path counts, and of a pfs:// one what follows repo and branch."""
+    if is_url(path):
+        parts = urlsplit(path)
+        path = parts.path.lstrip("/")
+        if parts.scheme == "pfs":
+            rest = path.split("/")
+            return prefix if len(rest) < 3 else _clean("/".join([prefix, *rest[2:]]))
+    if not prefix and not path:
+        return ""
+    return _clean(f"{prefix}/{path}" if prefix else path)
+
+
+def _clean(path: str) -> str:
+    """The shortest path that means the same; "" is "."."""
+    cleaned = posixpath.normpath(path)
+    return "/" + cleaned.lstrip("/") if cleaned.startswith("/") else cleaned
+
+
+def _targets(sources: list[str], path: str, full_path: bool, recursive: bool) -> Iterator[tuple[str, str]]:
+    """Each source and the path in the repo where it goes."""
+    for source in sources:
+        target = source if full_path else posixpath.basename(source.rstrip("/")) or "/"
+        if not path:
+            if source == "-":
+                raise Failure("must specify filename when reading data from stdin")
+            yield source, _joined("", target)
+        elif len(sources) == 1:
+            below = (recursive and full_path) or (not recursive and path.endswith("/"))
+            yield source, _joined(path, target) if below else path
+        else:
+            yield source, _joined(path, target)
+
+
+class _Upload:
+    """The messages of one ModifyFile stream."""
+
+    def __init__(self, commit: dict, append: bool, recursive: bool, untar: bool, progress: _Progress | None):
+        self.commit, self.append, self.recursive, self.untar, self.progress = commit, append, recursive, untar, progress
+
+    def requests(self, targets: Iterator[tuple[str, str]]) -> Iterator[bytes]:
+        yield encode(_REQUEST, {"set_commit": self.commit})
+        for source, path in targets:
+            yield from self._source(source, _clean(path), self.recursive)
+
+    def _source(self, source: str, path: str, recursive: bool) -> Iterator[bytes]:
+        if is_url(source):
+            yield from self._overwritten(path)
+            yield self._add({"path": path, "url": {"URL": source, "recursive": recursive}})
+        elif source == "-":
+            if recursive:
+                raise Failure("cannot set -r and read from stdin (must also set -f or -i)")
+            remind_of_stdin()
+            yield from self._file(sys.stdin.buffer, path)
+        elif recursive:
+            yield from self._folder(_clean(source), path)
+        else:
+            yield from self._local(_clean(source), path)
+
+    def _folder(self, folder: str, path: str) -> Iterator[bytes]:
+        """Every file below a folder, in the order of their names; links are files."""
+        try:
+            mode = os.lstat(folder).st_mode
+        except OSError:
+            raise Failure(f"{folder} doesn't exist") from None
+        if not stat.S_ISDIR(mode):
+            yield from self._local(folder, path)
+            return
+        for name in sorted(os.listdir(folder)):
+            yield from self._folder(f"{folder}/{name}", f"{path.rstrip('/')}/{name}")
+
+    def _local(self, source: str, path: str) -> Iterator[bytes]:
+        try:
+            file = open(source, "rb", buffering=0)  # noqa: SIM115 - closed below; a folder must fail as it is read
+        except IsADirectoryError as error:
+            raise Failure(go_error("read", source, error)) from None
+        except OSError as error:
+            raise Failure(go_error("open", source, error)) from None
+        with file:
+            if self.untar and source.endswith((".tar", ".tar.gz", ".tgz")):
+                yield from self._archive(file, source)
+            else:
+                yield from self._file(file, path, source)
+
+    def _archive(self, file: BinaryIO, source: str) -> Iterator[bytes]:
+        import tarfile
+
+        mode: Any = "r|" if source.endswith(".tar") else "r|gz"
+        try:
+            with tarfile.open(fileobj=file, mode=mode) as archive:
+                for member in archive:
+                    if not member.isdir():
+                        content = archive.extractfile(member)
+                        yield from self._file(content, member.name)  # type: ignore[arg-type]
+        except (tarfile.TarError, EOFError, OSError):
+            raise Failure("unexpected EOF") from None
+
+    def _file(self, file: BinaryIO | None, path: str, source: str = "") -> Iterator[bytes]:
+        yield from self._overwritten(path)
+        total = os.fstat(file.fileno()).st_size if source and file is not None else 0
+        sent = 0
+        while file is not None and (data := file.read(_CHUNK)):
+            yield self._add({"path": path, "raw": {"value": data}})
+            sent += len(data)
+            if self.progress and source:
+                self.progress.tell(source, sent, total)
+        if not sent:
+            yield self._add({"path": path})
+
+    def _overwritten(self, path: str) -> Iterator[bytes]:
+        if not self.append:
+            yield encode(_REQUEST, {"delete_file": {"path": path}})
+
+    @staticmethod
+    def _add(file: dict[str, Any]) -> bytes:
+        return encode(_REQUEST, {"add_file": file})

@@ -1,0 +1,57 @@
+"""python -m workshop.pachd --state DIR --port N: run the embedded pachd in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from workshop.pachd import errors
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m workshop.pachd", description="The embedded pachd, in the foreground."
+    )
+    parser.add_argument(
+        "--state", type=Path, default=Path(".workshop"), help="folder that holds everything (default .workshop)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=30650, help="port to listen on; 0 = any that is free (default 30650)"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; others than loopback need a token")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("PACHD_TOKEN", ""),
+        help="what clients must send as authn-token (or $PACHD_TOKEN)",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log every decision")
+    options = parser.parse_args()
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    from workshop.pachd.server import Daemon  # after the options: --help is quick
+
+    try:
+        daemon = Daemon(options.state, options.host, options.port, options.token)
+        daemon.start()
+    except (errors.PachydermError, OSError, ValueError) as error:
+        print(f"pachd: {error}", file=sys.stderr)
+        return 1
+    print(f"pachd ready on {daemon.address}", flush=True)
+    over.wait()
+    daemon.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

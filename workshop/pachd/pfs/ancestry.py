@@ -1,0 +1,146 @@
+"""Which commit a request means: ids, branches, ancestors (`b^2`, `id~`), the n-th of a branch (`b.1`), aliases."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+from workshop.pachd import errors
+from workshop.pachd.model import BranchName, CommitHandle, CommitName, RepoName
+from workshop.pachd.pfs import rows
+from workshop.pachd.pfs.rows import Commit
+
+_SUFFIX = re.compile(r"(?:\.(?P<nth>\d{1,18}))?(?:(?P<carets>\^+|~+)|[\^~](?P<back>\d{1,18}))?")
+_ID = re.compile(r"[0-9a-fA-F]{12}4[0-9a-fA-F]{19}")
+
+UP = """
+    WITH RECURSIVE up(id, depth) AS (
+        SELECT id, 0 FROM commits WHERE id = :start
+        UNION ALL
+        SELECT commits.parent, depth + 1 FROM up JOIN commits ON commits.id = up.id WHERE commits.parent IS NOT NULL)
+"""
+
+
+def resolve(db: sqlite3.Connection, handle: CommitHandle) -> Commit:
+    """The commit that a request means; refused with the text that names what is missing.
+
+    An id that this repo has no commit of means the commit of this repo in the provenance of that id's set.
+    """
+    if not handle.id and not handle.branch:
+        raise errors.PachydermError("pick commit tx: cannot pick commit with no ID or branch")
+    try:
+        return _pick(db, handle, handle.branch * (not handle.id or handle.id[0] in ".^~") + handle.id)
+    except errors.NotFound as error:
+        alias = _alias(db, handle.repo, handle.id)
+        if alias is None:
+            wrapping = "" if error.full != error.text else f"commit {handle.repo}@{handle.id} not found\n"
+            raise error.within(f"pick commit tx: {wrapping}") from None
+        return alias
+
+
+def _pick(db: sqlite3.Connection, handle: CommitHandle, text: str) -> Commit:
+    at = re.search(r"[\^~.]", text)
+    base, suffix = (text[: at.start()], text[at.start() :]) if at else (text, "")
+    match = _SUFFIX.fullmatch(suffix)
+    if match is None:
+        raise errors.PachydermError(
+            f"pick commit tx: calculate offset {handle}: count offset and clean: invalid ancestry format"
+        )
+    steps = int(match["back"] or len(match["carets"] or ""))
+    if match["nth"] is not None:
+        if _ID.fullmatch(base):
+            raise errors.PachydermError(
+                f"pick commit tx: unmarshal branch picker {handle}: "
+                "invalid branch picker: name refers to a commit, not a branch"
+            )
+        number = int(match["nth"]) - steps
+        if number < 1:
+            raise errors.PachydermError(
+                f"pick commit tx: calculate offset {handle}: there should be less ancestors than descendants"
+            )
+        return nth(db, _head(db, handle, base), number)
+    start = _by_id(db, handle, base.lower()) if _ID.fullmatch(base) else _head(db, handle, base)
+    return back(db, start, steps)
+
+
+def _by_id(db: sqlite3.Connection, handle: CommitHandle, id: str) -> Commit:
+    found = rows.find_commit(db, CommitName(handle.repo, id))
+    if found is None:
+        _look_for(db, handle.repo, "picking commit: ")
+        raise errors.NotFound(f"commit {handle} not found")
+    return found
+
+
+def _head(db: sqlite3.Connection, handle: CommitHandle, branch: str) -> Commit:
+    found = rows.find_branch(db, BranchName(handle.repo, branch))
+    if found is None:
+        _look_for(db, handle.repo, "picking commit: picking branch: ")
+        raise errors.NotFound(f'branch "{branch}" not found in repo {handle.repo}')
+    return rows.commit_by_row(db, found.head)
+
+
+def _look_for(db: sqlite3.Connection, name: RepoName, wrapping: str) -> None:
+    if rows.find_project(db, name.project) is None:
+        text = f'project "{name.project}" not found'
+        raise errors.NotFound(text, f"{wrapping}picking repo: picking project: {text}")
+    rows.repo(db, name)
+
+
+def repo_exists(db: sqlite3.Connection, name: RepoName) -> None:
+    """Refuse a repo that is not there, or whose project is not."""
+    _look_for(db, name, "")
+
+
+def back(db: sqlite3.Connection, start: Commit, count: int) -> Commit:
+    if not count:
+        return start
+    query = UP + "SELECT id, depth FROM up ORDER BY depth DESC LIMIT 1"
+    limit = min(count, 1 << 40)
+    found = db.execute(
+        query.replace("IS NOT NULL)", "IS NOT NULL AND depth < :limit)"), {"start": start.row, "limit": limit}
+    ).fetchone()
+    if found["depth"] < count:
+        repo = start.name.repo
+        raise errors.PachydermError(
+            "pick commit tx: picking commit: invalid offset for ancestor of commit: "
+            f"{repo.project}/{repo.name}.{repo.type}@{start.id}, offset requested: {count}, "
+            f"offset traversable: {found['depth']}"
+        )
+    return rows.commit_by_row(db, found["id"])
+
+
+def nth(db: sqlite3.Connection, head: Commit, number: int) -> Commit:
+    """The n-th commit of the line that ends at `head`, counted from 1; the head when the line is shorter."""
+    line = db.execute(UP + "SELECT id FROM up ORDER BY depth DESC LIMIT 1 OFFSET :skip", _skip(head, number)).fetchone()
+    return rows.commit_by_row(db, line["id"]) if line else head
+
+
+def _skip(head: Commit, number: int) -> dict[str, int]:
+    return {"start": head.row, "skip": min(number - 1, 1 << 40)}
+
+
+def _alias(db: sqlite3.Connection, repo: RepoName, id: str) -> Commit | None:
+    return next((commit for commit in set_provenance(db, id) if commit.name.repo == repo), None)
+
+
+def set_provenance(db: sqlite3.Connection, set_id: str) -> Iterator[Commit]:
+    """The commits of other sets that the members of a set depend on, transitively."""
+    return rows.commits(
+        db,
+        """WHERE commits.set_id != :set AND commits.id IN (
+            WITH RECURSIVE up(id) AS (
+                SELECT upstream FROM commit_provenance JOIN commits ON commits.id = downstream WHERE set_id = :set
+                UNION
+                SELECT upstream FROM up JOIN commit_provenance ON downstream = up.id)
+            SELECT id FROM up) ORDER BY commits.id""".replace(":set", "?"),
+        (set_id, set_id),
+    )
+
+
+def line(db: sqlite3.Connection, start: Commit) -> Iterator[Commit]:
+    """A commit, its parent, its parent's parent, and so on."""
+    commit: Commit | None = start
+    while commit is not None:
+        yield commit
+        commit = rows.commit_by_row(db, commit.parent) if commit.parent is not None else None

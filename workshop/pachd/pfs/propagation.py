@@ -1,0 +1,69 @@
+"""What follows from branches that moved: DAGs are checked, and everything downstream gets a commit of the same set."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from workshop.pachd import errors, provenance
+from workshop.pachd.model import SPEC
+from workshop.pachd.pfs import branches, commits, rows
+from workshop.pachd.pfs.heads import upstream_heads
+
+if TYPE_CHECKING:
+    from workshop.pachd.pfs.transaction import Transaction
+
+
+def run(tx: Transaction) -> None:
+    """Propagate all branches that moved in this transaction so far."""
+    moved = list(tx.moved)
+    tx.moved.clear()
+    for row in moved:
+        _check_dag(tx.db, row)
+    below: dict[int, list[int]] = {}  # branch -> its direct provenance, for all that are downstream of what moved
+
+    def downstream(row: int) -> list[int]:
+        query = "SELECT downstream FROM branch_provenance WHERE upstream = ? AND NOT never ORDER BY downstream"
+        return [edge["downstream"] for edge in tx.db.execute(query, (row,))]
+
+    for start in moved:
+        for row in provenance.reachable(start, downstream):
+            if row not in below:
+                query = "SELECT upstream FROM branch_provenance WHERE downstream = ? ORDER BY position"
+                below[row] = [edge["upstream"] for edge in tx.db.execute(query, (row,))]
+    for row in provenance.sort(below, below):
+        _follow(tx, row)
+
+
+def _follow(tx: Transaction, row: int) -> None:
+    """A new open head for a branch, with the present heads of its direct provenance."""
+    branch = rows.branch_by_row(tx.db, row)
+    upstream = list(branches.walk(tx.db, row, "provenance", limit=2))
+    if len(upstream) == 1 and upstream[0][1].repo.type == SPEC:  # a spout's output: nothing to process
+        return
+    head = rows.commit_by_row(tx.db, branch.head)
+    if head.id == tx.set_id:
+        return
+    heads = upstream_heads(tx.db, row)
+    commit = commits.add(tx, branch.repo, branch.name, head, heads, rows.AUTO)
+    tx.db.execute("UPDATE branch SET head = ?, updated = ? WHERE id = ?", (commit.row, tx.now, row))
+
+
+def _check_dag(db: sqlite3.Connection, row: int) -> None:
+    """Refuse a DAG in which a repo takes part with two branches."""
+
+    def neighbours(row: int) -> list[int]:
+        query = """SELECT upstream AS other FROM branch_provenance WHERE downstream = ?
+            UNION SELECT downstream FROM branch_provenance WHERE upstream = ?"""
+        return [edge["other"] for edge in db.execute(query, (row, row))]
+
+    found = {row, *provenance.reachable(row, neighbours)}
+    if len(found) == 1:
+        return
+    members = [rows.branch_by_row(db, other) for other in sorted(found, reverse=True)]  # the newest is at fault
+    twice = provenance.repeated((member, member.repo) for member in members)
+    if twice is not None:
+        raise errors.PachydermError(
+            f'validate DAG at end of transaction: multiple branches from the same repo, "{twice.name.repo}", '
+            "cannot participate in a DAG"
+        )

@@ -1,0 +1,303 @@
+"""One sandbox at work: datums through user code, one after another, and what the daemon is told of them.
+
+Commands (marshalled tuples):
+  ("job", key, settings)        what datums of this job have in common; see `Job`
+  ("datums", key, [datum, ...]) datum = (index, env, inputs); inputs = [(name, flags, [(path, size, extents)])]
+  ("stop", key)                 drop the job's datums, kill what runs for it
+  ("restart", key, index)       kill what runs if it is this datum, and try it again
+Events (lists of them):
+  ("ready", facts) once; ("rows", [...]) where new chunks lie; ("started", key, index); ("log", key, index, ns, [line]);
+  ("files", key, index, try, [(path, size, chunks)]) more of an output than one message should hold;
+  ("done", key, index, state, try, reason, bytes in, bytes out, ns laying out, ns running, ns collecting, files);
+  ("stopped", key); ("pack", size) the pack is full, a new one is wanted: answered by ("pack", number).
+"""
+
+import os
+import signal
+import time
+
+from workshop.pachd.sandbox.batching import Server
+from workshop.pachd.sandbox.collect import Collector, Refused
+from workshop.pachd.sandbox.command import Commands, Failed
+from workshop.pachd.sandbox.layout import Layout
+from workshop.pachd.sandbox.poller import Stopped
+from workshop.pachd.store.blobs import PackWriter
+
+SUCCESS, FAILED, RECOVERED = "success", "failed", "recovered"
+FILES_AT_ONCE = 2000
+FULL_PACK = 256 << 20
+
+
+class Again(Exception):
+    """The datum is to be run again from its first try."""
+
+
+class Job:
+    """What the datums of one job have in common."""
+
+    def __init__(self, settings):
+        self.command = settings["cmd"]
+        self.stdin = settings.get("stdin")  # bytes or None
+        self.handler = settings.get("err_cmd") or []
+        self.handler_stdin = settings.get("err_stdin")
+        self.env = settings.get("env", {})  # before the datum's own variables
+        self.late_env = settings.get("late_env", {})  # these win over everything
+        self.tries = max(1, settings.get("tries", 3))
+        self.timeout = settings.get("timeout")  # seconds or None
+        self.accepted = frozenset(settings.get("accept", ())) | {0}
+        self.folder = settings.get("working_dir") or settings.get("default_dir", "")
+        self.account = settings.get("account")  # (uid, gid) or None
+        self.batching = settings.get("batching", False)
+        self.keep_output = settings.get("keep_output", True)
+
+
+class Sandbox:
+    def __init__(self, poller, settings, facts):
+        self.poller = poller
+        self.layout = Layout(facts["pfs"], settings["packs"], settings.get("open_to_all", False))
+        self.commands = Commands(poller, facts["processes"], settings["folder"], self._say)
+        self.packs = self._writer(settings["packs"], settings["pack"])
+        self.collector = Collector(self.layout, self)
+        self.server = Server(poller, settings.get("batching", False))
+        self.jobs, self.queue = {}, []
+        self.current = None  # (key, index)
+        self.stopping = self.restarting = False
+        self.serving = None  # the job whose batching process runs
+        poller.received = self._command
+        poller.interrupted = lambda: self.stopping or self.restarting
+        poller.before_sending = self._rows
+        poller.emit(("ready", {**facts, "port": self.server.port, "pid": os.getpid()}))
+        poller.flush()
+
+    # ---------------------------------------------------------------- talking to the daemon
+
+    def _writer(self, packs, number):
+        self._packs_folder = packs
+        self._pack_asked = False
+        return PackWriter(f"{packs}/{number:08d}.pack", number)
+
+    def _roll(self, number):
+        """Go on with another writer."""
+        self.packs.push()
+        rows = self.packs.rows()
+        if rows:
+            self.poller.emit(("rows", rows))
+        self.packs.close()
+        self.packs = self._writer(self._packs_folder, number)
+
+    def add(self, data):
+        """Store a chunk (Collector's view of the pack); its hash."""
+        return self.packs.add(data)
+
+    def _rows(self):
+        self.packs.push()
+        rows = self.packs.rows()
+        if self.packs.size > FULL_PACK and not self._pack_asked:
+            self._pack_asked = True
+            return [("rows", rows), ("pack", self.packs.size)]
+        return [("rows", rows)] if rows else []
+
+    def _say(self, lines):
+        key, index = self.current or (self.serving, -1)
+        self.poller.emit(("log", key, index, time.time_ns(), lines), sum(map(len, lines)) + 100)
+
+    def _command(self, command):
+        kind, key, *rest = command
+        if kind == "datums":
+            if key in self.jobs:
+                self.queue += [(key, datum) for datum in rest[0]]
+        elif kind == "job":
+            self.jobs[key] = Job(rest[0])
+            # A writer remembers what it wrote, but what earlier jobs wrote may be gone: an open one starts anew.
+            self._roll(self.packs.number)
+        elif kind == "stop":
+            self.jobs.pop(key, None)
+            self.queue = [item for item in self.queue if item[0] != key]
+            if self.current is not None and self.current[0] == key:
+                self.stopping = True
+            elif self.serving == key:
+                self._end_service()
+            if not self.stopping:
+                self.poller.emit(("stopped", key))
+        elif kind == "restart":
+            self.restarting = self.current == (key, rest[0])
+        elif kind == "pack":
+            self._roll(key)
+
+    def serve(self):
+        """Work until the daemon goes away."""
+        while True:
+            while self.queue:
+                key, datum = self.queue.pop(0)
+                self._datum(key, datum)
+            self.poller.flush()
+            ready = self.poller.wait()
+            if self.commands.pid and ready:
+                self.commands.drain()
+                if self.commands.ended() is not None:
+                    self._end_service()
+
+    # ---------------------------------------------------------------- one datum
+
+    def _datum(self, key, datum):
+        job = self.jobs[key]
+        index, env, inputs = datum
+        self.current = (key, index)
+        self.stopping = self.restarting = False
+        if self.serving is not None and self.serving != key:
+            self._end_service()
+        self.poller.emit(("started", key, index), 50)
+        try:
+            while True:
+                try:
+                    return self._tries(job, key, index, env, inputs)
+                except Again:
+                    continue
+                except Stopped:
+                    self._end_service()
+                    if self.stopping:
+                        self.poller.emit(("stopped", key))
+                        return None
+                    self.restarting = False
+        finally:
+            self.current = None
+            self.stopping = False
+
+    def _tries(self, job, key, index, env, inputs):
+        whole = {**job.env, **env, **job.late_env}
+        text = "".join(f"{name}={_quoted(value)}\n" for name, value in {**env, **job.late_env}.items()).encode()
+        recovered, reason, laid, ran = False, "", 0, 0
+        for number in range(1, job.tries + 1):
+            begun = time.perf_counter_ns()
+            try:
+                size = self.layout.prepare(inputs, text)
+            except OSError as error:
+                reason = f"could not lay out the datum: {error}"
+                self._say([reason.encode()])
+                continue
+            ready = time.perf_counter_ns()
+            laid += ready - begun
+            deadline = None if job.timeout is None else time.monotonic() + job.timeout
+            reason = self._batched(job, key, env, deadline) if job.batching else self._single(job, whole, deadline)
+            over = time.perf_counter_ns()
+            ran += over - ready
+            if not reason:
+                try:
+                    files, written = self._collect(job, key, index, number, inputs)
+                except (Refused, OSError) as error:
+                    reason = str(error)
+                    self._say([reason.encode("utf-8", "replace")])
+                else:
+                    spent = time.perf_counter_ns() - over
+                    done = ("done", key, index, SUCCESS, number, "", size, written, laid, ran, spent, files)
+                    self.poller.emit(done, 200 + 100 * len(files))
+                    return
+            elif job.handler and self._handled(job, whole, deadline):
+                recovered = True
+        state = RECOVERED if recovered else FAILED
+        self.poller.emit(("done", key, index, state, job.tries, reason, 0, 0, laid, ran, 0, []))
+
+    def _single(self, job, env, deadline):
+        """Run the command once; why it failed, "" if it did not."""
+        try:
+            self.commands.start(job.command, env, job.stdin, job.folder, job.account)
+        except Failed as error:
+            self._say([str(error).encode()])
+            return str(error)
+        try:
+            code = self.commands.wait(deadline)
+        except BaseException:
+            self.commands.kill()
+            raise
+        return self._verdict(job, code)
+
+    def _verdict(self, job, code):
+        if code is None:
+            self.commands.kill()
+            reason = f"user code ran longer than the datum timeout of {job.timeout:g} seconds and was killed"
+            self._say([reason.encode()])
+            return reason
+        if code in job.accepted:
+            return ""
+        return f"signal: {_signal_name(-code)}" if code < 0 else f"exit status {code}"
+
+    def _handled(self, job, env, deadline):
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+        try:
+            self.commands.start(job.handler, env, job.handler_stdin, job.folder, job.account)
+            code = self.commands.wait(deadline)
+        except Failed as error:
+            self._say([str(error).encode()])
+            return False
+        except BaseException:
+            self.commands.kill()
+            raise
+        if code is None:
+            self.commands.kill()
+        return code in job.accepted
+
+    def _collect(self, job, key, index, number, inputs):
+        files: list = []
+        if not job.keep_output:
+            return files, 0
+
+        def give(path, size, chunks):
+            files.append((path, size, chunks))
+            if len(files) >= FILES_AT_ONCE:
+                self.poller.emit(("files", key, index, number, files[:]), 100 * len(files))
+                files.clear()
+
+        return files, self.collector.collect(inputs, give)
+
+    # ---------------------------------------------------------------- datum batching
+
+    def _batched(self, job, key, env, deadline):
+        """Give the datum to the process that asks for them, wait until it asks again; why the datum failed, or ""."""
+        server = self.server
+        try:
+            if not self.commands.pid:
+                server.hang_up()
+                self.serving = key
+                self.commands.start(job.command, {**job.env, **job.late_env}, job.stdin, job.folder, job.account)
+            for stage in ("ask", "work"):
+                while server.waiting is None:
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        self._end_service()
+                        return (
+                            self._verdict(job, None) if stage == "work" else "user code did not ask for a datum in time"
+                        )
+                    ready = self.poller.wait(left)
+                    self.commands.drain()
+                    if ready and server.waiting is None and self.commands.ended() is not None:
+                        self._end_service()
+                        self._say([b"user code exited prematurely"])
+                        return "user code exited prematurely"
+                if stage == "ask":
+                    server.answer([f"{name}={value}" for name, value in {**env, **job.late_env}.items()])
+        except Failed as error:
+            self._say([str(error).encode()])
+            return str(error)
+        self.commands.output.finish()
+        failure = server.waiting[2] if server.waiting else ""
+        if failure:
+            self._end_service()
+        return failure
+
+    def _end_service(self):
+        self.commands.kill()
+        self.server.hang_up()
+        self.serving = None
+
+
+def _quoted(value):
+    """A value for /pfs/.env; one that has lines is quoted as a shell would."""
+    return value if "\n" not in value else "'" + value.replace("'", "'\\''") + "'"
+
+
+def _signal_name(number):
+    try:
+        return (signal.strsignal(number) or str(number)).lower()
+    except ValueError:
+        return str(number)

@@ -1,0 +1,160 @@
+"""Egress: a finished job's output goes to a URL before the job is a success; what fails is tried again until it works.
+
+`file:///folder` and `s3://bucket/prefix` (which needs the package boto3; its own settings say which service and keys).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from workshop.pachd.errors import PachydermError
+from workshop.pachd.model import PipelineName
+from workshop.pachd.pfs import rows
+from workshop.pachd.pps import datums as records
+from workshop.pachd.pps import jobs, logs
+from workshop.pachd.pps.records import Job, JobState, Pipeline
+
+if TYPE_CHECKING:
+    from workshop.pachd.scheduler import Scheduler
+
+log = logging.getLogger(__name__)
+
+Put = Callable[[str, int, Iterator[bytes]], None]  # path, size, content
+
+
+def target(url: str) -> Put:
+    """What writes a file below a URL. PachydermError when nothing here can."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return _folder(Path(unquote(parts.netloc + parts.path)))
+    if parts.scheme == "s3":
+        return _bucket(parts.netloc, unquote(parts.path).strip("/"))
+    raise PachydermError(f"unrecognized object store: {parts.scheme}")
+
+
+def _folder(root: Path) -> Put:
+    def put(path: str, size: int, content: Iterator[bytes]) -> None:
+        place = root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(f".{place.name}.{os.getpid()}.part")
+        with part.open("wb") as handle:
+            for data in content:
+                handle.write(data)
+        part.replace(place)
+
+    return put
+
+
+def _bucket(bucket: str, prefix: str) -> Put:
+    try:
+        import boto3
+    except ImportError:
+        raise PachydermError("egress to s3:// needs the Python package boto3: pip install boto3") from None
+    client = boto3.client("s3")
+
+    def put(path: str, size: int, content: Iterator[bytes]) -> None:
+        client.upload_fileobj(_Reader(content), bucket, f"{prefix}{path}".lstrip("/"))
+
+    return put
+
+
+class _Reader:
+    """An iterator of bytes as a file that is read once."""
+
+    def __init__(self, content: Iterator[bytes]) -> None:
+        self._content, self._rest = content, b""
+
+    def read(self, size: int = -1) -> bytes:
+        while size < 0 or len(self._rest) < size:
+            data = next(self._content, b"")
+            if not data:
+                break
+            self._rest += data
+        size = len(self._rest) if size < 0 else size
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+
+class Egress:
+    """The egresses under way, a thread for each."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self._running: dict[PipelineName, threading.Event] = {}
+
+    def has(self, name: PipelineName) -> bool:
+        return name in self._running
+
+    def start(self, pipeline: Pipeline, job: Job, plan: str = "") -> None:
+        over = self._running[pipeline.name] = threading.Event()
+        threading.Thread(
+            target=self._work, args=(pipeline, job, plan, over), name=f"egress {job.name}", daemon=True
+        ).start()
+
+    def _work(self, pipeline: Pipeline, job: Job, plan: str, over: threading.Event) -> None:
+        document = pipeline.details.get("egress", {})
+        url = document.get("URL") or document.get("objectStorage", {}).get("url", "")
+        pause = 1.0
+        try:
+            while not over.is_set() and self._wanted(job):
+                try:
+                    self._send(job, url)
+                except Exception as error:  # whatever a store's client raises: it is tried again
+                    self._say(job, f"error processing egress: {error}, retrying in {pause:g}s")
+                    if self._sleep(job, over, pause):
+                        return
+                    pause = min(60.0, pause * 2)
+                    continue
+                with self.scheduler.pfs.transaction() as tx:
+                    if plan:
+                        records.set_plan(tx.db, job.row, plan)
+                    jobs.finish(tx, job, JobState.SUCCESS)
+                return
+        finally:
+            self.scheduler.ask(lambda: self._over(pipeline.name))
+
+    def _sleep(self, job: Job, over: threading.Event, pause: float) -> bool:
+        """Wait for a while; True when the job was ended meanwhile."""
+        changes = self.scheduler.store.changes
+        return bool(changes.wait_for(lambda: True if over.is_set() or not self._wanted(job) else None, timeout=pause))
+
+    def _wanted(self, job: Job) -> bool:
+        with self.scheduler.store.database.read() as db:
+            found = jobs.find(db, job.name)
+        return found is not None and not found.terminal
+
+    def _send(self, job: Job, url: str) -> None:
+        put = target(url)
+        store, content = self.scheduler.store, self.scheduler.content
+        with store.database.read() as db:
+            commit = rows.find_commit(db, job.commit())
+            files = list(content.all_files(db, commit.root)) if commit is not None else []
+        for path, size, chunks in files:
+            put(path, size, content.pieces(size, chunks))
+
+    def _say(self, job: Job, text: str) -> None:
+        log.warning("%s: %s", job.name, text)
+        line = logs.Line(job.name.pipeline, text, 0, job.name.id, master=True)
+        with self.scheduler.pfs.transaction() as tx:
+            line.time = tx.now
+            logs.write(tx.db, [line])
+
+    def _over(self, name: PipelineName) -> None:
+        self._running.pop(name, None)
+        self.scheduler._seen = -1
+
+    def stop(self) -> None:
+        for over in self._running.values():
+            over.set()
+        self.scheduler.store.changes.bump()
+
+
+def describe(document: Any) -> str:
+    """Where an egress goes, for people."""
+    return document.get("URL") or document.get("objectStorage", {}).get("url", "") or "a database"

@@ -1,0 +1,406 @@
+"""One job from its start to its end: plan, hand datums to workers, gather results, write output and verdict.
+
+Everything that becomes visible does so in one transaction at the end; while a long job runs, datums that are over are
+noted from time to time, so that counters move and a restart of the daemon goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from base64 import b64encode
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from workshop.pachd import ids
+from workshop.pachd.datums import Datum
+from workshop.pachd.pps import datums as records
+from workshop.pachd.pps import jobs
+from workshop.pachd.pps.datums import DatumState, InputFile, Record, Stats
+from workshop.pachd.pps.records import Counters, Job, JobState, Pipeline
+from workshop.pachd.scheduler import output
+from workshop.pachd.scheduler.journal import Deposits, Journal
+from workshop.pachd.scheduler.plan import Inputs, Plan, Planner, Task
+from workshop.pachd.workers import Pool, Worker
+
+if TYPE_CHECKING:
+    from workshop.pachd.scheduler import Scheduler
+
+log = logging.getLogger(__name__)
+
+NOTE_EVERY = 0.4  # seconds between two notes of a running job's progress
+AIM = 0.04  # seconds of work that one message to a worker should hold
+MOST = 64  # datums in one message
+STATES = {"success": DatumState.SUCCESS, "failed": DatumState.FAILED, "recovered": DatumState.RECOVERED}
+
+
+class JobRun:
+    """A job that is being worked on."""
+
+    def __init__(self, scheduler: Scheduler, pool: Pool, pipeline: Pipeline, job: Job, inputs: Inputs) -> None:
+        self.scheduler, self.pool, self.pipeline, self.job, self.inputs = scheduler, pool, pipeline, job, inputs
+        self.content = scheduler.content
+        self.key = job.name.id
+        self.over = False
+        self.plan: Plan | None = None
+        self.phase = 0
+        self.queue: deque[Task] = deque()
+        self.running: dict[int, Task] = {}
+        self.tasks: dict[int, Task] = {}
+        self.streams: dict[tuple[int, int], list[records.Output]] = {}  # (index, try) -> files that came ahead
+        self.results: dict[bytes, Record] = {}  # of this job, all phases
+        self.fresh: list[bytes] = []  # results not noted yet
+        self.journal = Journal(job.name.pipeline, job.name.id)
+        self.deposits = Deposits(scheduler.store)
+        self.counters = Counters()
+        self.stats = Stats()
+        self.failed: bytes | None = None
+        self.seen_running = job.state == JobState.RUNNING
+        self.noted_at = time.monotonic()
+        self.begun_at = time.time_ns()
+        self._steps: Iterator[None] | None = self._planning()
+        timeout = pipeline.details.get("jobTimeout")
+        self.deadline: float | None = None
+        if timeout:
+            started = (job.started or self.begun_at) / 1e9
+            self.deadline = time.monotonic() + started + float(timeout.rstrip("s")) - time.time()
+
+    # ---------------------------------------------------------------- planning
+
+    def step(self) -> bool:
+        """Do a slice of planning, or hand out datums; whether there is more to do at once."""
+        if self.over:
+            return False
+        if self._steps is not None:
+            try:
+                next(self._steps)
+                return True
+            except StopIteration:
+                self._steps = None
+                return False
+        self._dispatch()
+        return False
+
+    def _planning(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            db = stack.enter_context(self.scheduler.store.database.read())
+            planner = Planner(self.content, db, self.pipeline, self.job, self.inputs)
+            yield from planner.steps()
+            before = records.done(db, self.job.row) if self.job.restart or self.seen_running else {}
+        self.plan = plan = planner.plan
+        self.tasks = {task.index: task for task in (*plan.new, *plan.changed)}
+        by_id = {task.id: task for task in self.tasks.values()}
+        for identity, data in before.items():
+            record = records.decode(data)
+            if identity in by_id and record.hash == by_id[identity].hash and record.state != DatumState.FAILED:
+                self._count(identity, record)
+        self.counters = self._counters(0)
+        self._next_phase()
+
+    # ---------------------------------------------------------------- phases
+
+    def _next_phase(self) -> None:
+        """First the datums that are new; when none of them failed those that changed; then the end."""
+        plan = self.plan
+        assert plan is not None
+        while not self.over and not self.queue and not self.running:
+            if self.failed is not None or self.phase == 2:
+                return self._end()
+            self.phase += 1
+            tasks = plan.new if self.phase == 1 else plan.changed
+            self.queue.extend(task for task in tasks if task.id not in self.results)
+        if self.queue and not self.seen_running and not self.over:
+            self.seen_running = True
+            self.journal.say(
+                f"started processing {len(plan.new) + len(plan.changed)} datums, {plan.same} are unchanged"
+            )
+            with self.scheduler.pfs.transaction() as tx:
+                jobs.set_state(tx, self.job, JobState.RUNNING)
+                jobs.set_counters(tx, self.job, self.counters)
+        return self._dispatch()
+
+    def _counters(self, skipped: int) -> Counters:
+        assert self.plan is not None
+        states = [record.state for record in self.results.values()]
+        return Counters(
+            processed=states.count(DatumState.SUCCESS),
+            skipped=skipped,
+            total=self.plan.total,
+            failed=states.count(DatumState.FAILED),
+            recovered=states.count(DatumState.RECOVERED),
+        )
+
+    # ---------------------------------------------------------------- handing out
+
+    def _dispatch(self) -> None:
+        """Keep every worker of the pool busy."""
+        if not self.queue:
+            return
+        for worker in self.pool.workers:
+            if not self.queue:
+                return
+            ahead = 0 if worker.chunk == 1 else worker.chunk // 2
+            if len(worker.waiting) <= ahead:
+                share = -(-len(self.queue) // (2 * len(self.pool.workers)))
+                self._give(worker, max(1, min(worker.chunk, share)))
+
+    def _give(self, worker: Worker, number: int) -> None:
+        tasks = [self.queue.popleft() for _ in range(min(number, len(self.queue)))]
+        with self.scheduler.store.database.read() as db:
+            laid = iter(self.content.lay_out(db, [file for task in tasks for file in task.datum]))
+            prepared = [(task.index, self._env(task), _by_name(task.datum, laid)) for task in tasks]
+        for task in tasks:
+            self.running[task.index] = task
+        self.scheduler.give(self, worker, prepared)
+
+    @cached_property
+    def common(self) -> dict[str, Any]:
+        """What the datums of this job have in common."""
+        late = {
+            "PACH_JOB_ID": self.job.name.id,
+            "PACH_OUTPUT_COMMIT_ID": self.job.name.id,
+            "FILESET_ID": ids.new_id(),
+            "PACH_IN_WORKER": "true",
+            "PACH_NAMESPACE": "default",
+            "PACH_ROOT": "/pach",
+        }
+        return {**self.scheduler.settings(self.pool, self.pipeline), "late_env": late}
+
+    def _env(self, task: Task) -> dict[str, str]:
+        """The variables of a datum: for each input a path and a commit, join and group keys, its id."""
+        env = {}
+        for file in task.datum:
+            name = file.source.name
+            env[name] = f"/pfs/{name}{file.path}" if file.path != "/" else f"/pfs/{name}"
+            env[f"{name}_COMMIT"] = self.inputs.commits[file.source.position].id
+            if file.join_key:
+                env[f"PACH_DATUM_{name}_JOIN_ON"] = file.join_key
+            if file.group_key:
+                env[f"PACH_DATUM_{name}_GROUP_BY"] = file.group_key
+        env["PACH_DATUM_ID"] = task.id.hex()
+        return env
+
+    # ---------------------------------------------------------------- what workers say
+
+    def event(self, worker: Worker, event: tuple[Any, ...]) -> None:
+        """One event of a sandbox that concerns this job."""
+        kind = event[0]
+        if kind == "log":
+            _, _, index, when, texts = event
+            task = self.tasks.get(index)
+            datum, data = (task.id.hex(), self.data_of(task)) if task is not None else ("", "")
+            self.journal.user(worker.name, texts, when, datum, data)
+        elif kind == "files":
+            _, _, index, number, files = event
+            self.streams.setdefault((index, number), []).extend(self._outputs(index, files))
+        elif kind == "done":
+            self._done(worker, event)
+
+    def _done(self, worker: Worker, event: tuple[Any, ...]) -> None:
+        _, _, index, state, number, reason, size_in, size_out, laid, ran, collected, files = event
+        task = self.running.pop(index, None)
+        if task is None:
+            return
+        outputs = self.streams.pop((index, number), []) + self._outputs(index, files)
+        for stale in [key for key in self.streams if key[0] == index]:
+            del self.streams[stale]
+        good = STATES[state] == DatumState.SUCCESS
+        record = Record(
+            task.hash,
+            STATES[state],
+            self.job.name.id,
+            task.index,
+            Stats(laid, ran, collected, size_in, size_out),
+            [self._input_file(file) for file in task.datum],
+            outputs if good else [],
+            None,
+            reason,
+        )
+        self._count(task.id, record)
+        self.fresh.append(task.id)
+        if not good and not self.pool.batching:
+            self._say_of(worker, task, f"errored running user code after {_seconds(ran)}: {reason}")
+        if state == "failed" and self.failed is None:
+            self.failed = task.id
+        worker.chunk = _better_chunk(worker.chunk, (laid + ran + collected) / 1e9)
+        if self.queue:
+            self._dispatch()
+        elif not self.running:
+            self._next_phase()
+
+    def _count(self, identity: bytes, record: Record) -> None:
+        self.results[identity] = record
+        self.stats.add(record.stats)
+
+    def _outputs(self, index: int, files: list[Any]) -> list[records.Output]:
+        """Outputs as (path, size, chunks); what stands for an input file by its path gets that file's chunks."""
+        if all(type(chunks) is list for _, _, chunks in files):
+            return [(path, size, tuple(chunks)) for path, size, chunks in files]
+        with self.scheduler.store.database.read() as db:
+            known = {
+                path: chunks for file in self.tasks[index].datum for path, _, chunks in self.content.below(db, file)
+            }
+        return [
+            (path, size, tuple(known[chunks] if isinstance(chunks, str) else chunks)) for path, size, chunks in files
+        ]
+
+    def _input_file(self, file: Any) -> InputFile:
+        source, commit = file.source, self.inputs.commits[file.source.position]
+        flags = (
+            (1 if source.empty_files else 0)
+            | (2 if source.lazy else 0)
+            | (4 if source.outer_join else 0)
+            | (8 if source.reference else 0)
+            | (16 if source.s3 else 0)
+        )
+        repo = commit.name.repo
+        return InputFile(
+            source.name,
+            *(repo.project, repo.name, repo.type, source.branch, commit.id),
+            *(file.path, file.hash, file.size, self.content.tag_of(file)),
+            *(file.join_key, file.group_key, flags),
+        )
+
+    def lost(self, worker: Worker, why: str) -> None:
+        """A worker is gone: its datums are run again by whoever is there."""
+        again = [self.running.pop(index) for index in list(worker.waiting) if index in self.running]
+        self.queue.extendleft(reversed(again))
+        self.journal.say(f"worker {worker.name} is gone ({why}): {len(again)} datums are run again")
+
+    def chunks_stored(self, found: list[tuple[bytes, int, int, int]]) -> None:
+        self.deposits.add(found)
+
+    def _say_of(self, worker: Worker, task: Task, text: str) -> None:
+        self.journal.say(text, worker.name, task.id.hex(), self.data_of(task))
+
+    def matches(self, index: int, filters: list[str]) -> bool:
+        """Whether each filter is the path or the hash of one of the datum's files."""
+        task = self.tasks.get(index)
+        return task is not None and all(
+            any(one in (f.path, f.hash.hex(), b64encode(f.hash).decode()) for f in task.datum) for one in filters
+        )
+
+    def data_of(self, task: Task) -> str:
+        return json.dumps([(file.path, file.hash.hex()) for file in task.datum])
+
+    # ---------------------------------------------------------------- notes on the way
+
+    def next_note(self) -> float | None:
+        """When this job wants to write something down next (monotonic seconds)."""
+        due = (self.journal.due(), self.noted_at + NOTE_EVERY if self.fresh else None, self.deadline)
+        return min((when for when in due if when is not None), default=None)
+
+    def note(self) -> None:
+        """Write down what is due: log lines, finished datums, counters."""
+        now = time.monotonic()
+        if self.deadline is not None and now >= self.deadline and not self.over:
+            return self.kill(" jobtimed out")
+        progress = bool(self.fresh) and now >= self.noted_at + NOTE_EVERY
+        lines = self.journal.due()
+        if self.over or not (progress or (lines is not None and now >= lines)):
+            return None
+        with self.scheduler.pfs.transaction() as tx:
+            self.journal.write(tx.db)
+            if progress:
+                self.deposits.record(tx)
+                fresh = [(identity, records.encode(self.results[identity])) for identity in self.fresh]
+                records.keep_done(tx.db, self.job.row, fresh)
+                jobs.set_counters(tx, self.job, self._counters(self._skipped()), self._stats())
+        if progress:
+            self.fresh.clear()
+            self.noted_at = now
+        return None
+
+    def _skipped(self) -> int:
+        return self.plan.same if self.plan is not None and self.phase == 2 else 0
+
+    def _stats(self) -> dict[str, int]:
+        stats = self.stats
+        return {
+            "download_time": stats.download_time,
+            "process_time": stats.process_time,
+            "upload_time": stats.upload_time,
+            "download_bytes": stats.download_bytes,
+            "upload_bytes": stats.upload_bytes,
+        }
+
+    # ---------------------------------------------------------------- ends
+
+    def _end(self) -> None:
+        """Write output, datums and verdict in one transaction."""
+        plan = self.plan
+        assert plan is not None
+        self.phase = 2 if self.failed is None else self.phase
+        egress = self.pipeline.details.get("egress") if self.failed is None else None
+        with self.scheduler.pfs.transaction() as tx:
+            job = jobs.find(tx.db, self.job.name)
+            if job is None or job.terminal:
+                return self._leave()
+            jobs.set_state(tx, job, JobState.RUNNING)
+            self.deposits.record(tx)
+            output.write(tx, self.content, job, plan.base, self.results, plan.gone if self.phase == 2 else ())
+            jobs.set_counters(tx, job, self._counters(self._skipped()), self._stats())
+            records.forget_done(tx.db, job.row)
+            if egress:
+                jobs.set_state(tx, job, JobState.EGRESSING)
+            elif self.failed is not None:
+                self.journal.say(f"datum {self.failed.hex()} failed")
+                jobs.finish(tx, job, JobState.FAILURE, f"datum {self.failed.hex()} failed")
+            else:
+                records.set_plan(tx.db, job.row, plan.key)
+                jobs.finish(tx, job, JobState.SUCCESS)
+            self.journal.write(tx.db)
+        self._leave()
+        if egress:
+            self.scheduler.egresses.start(self.pipeline, self.job, plan.key)
+        return None
+
+    def kill(self, reason: str) -> None:
+        """End the job as killed."""
+        with self.scheduler.pfs.transaction() as tx:
+            job = jobs.find(tx.db, self.job.name)
+            if job is not None:
+                jobs.finish(tx, job, JobState.KILLED, reason)
+            self.journal.write(tx.db)
+        self.cancel()
+
+    def cancel(self) -> None:
+        """Stop what runs for a job that somebody else ended."""
+        if self.over:
+            return
+        for worker in self.pool.workers:
+            if worker.waiting:
+                self.scheduler.stop_work(self, worker)
+        with self.scheduler.store.database.write() as db:
+            self.journal.write(db)
+            records.forget_done(db, self.job.row)
+        self._leave()
+
+    def _leave(self) -> None:
+        self.over = True
+        self._steps = None
+        self.deposits.release()
+        self.scheduler.left(self)
+
+
+def _by_name(datum: Datum, laid: Iterator[list[Any]]) -> list[tuple[str, int, list[Any]]]:
+    """The files of a datum as a sandbox lays them out, by input name; what overlaps comes once."""
+    found: dict[str, tuple[int, dict[str, Any]]] = {}
+    for file in datum:
+        flags = (1 if file.source.empty_files else 0) | (2 if file.source.lazy else 0)
+        found.setdefault(file.source.name, (flags, {}))[1].update((entry[0], entry) for entry in next(laid))
+    return [(name, flags, list(files.values())) for name, (flags, files) in found.items()]
+
+
+def _better_chunk(chunk: int, seconds: float) -> int:
+    """How many datums to send at once, when one took so long: a message should hold about AIM seconds of work."""
+    fitting = AIM / max(seconds, 1e-5)
+    return max(1, min(MOST, int(fitting), chunk * 2))
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e9:.6g}s"

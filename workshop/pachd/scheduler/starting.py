@@ -1,0 +1,103 @@
+"""Beginnings: of a pipeline's workers, and of a job once its inputs are there."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from workshop.pachd import errors
+from workshop.pachd.model import JobName, PipelineName
+from workshop.pachd.pfs import rows
+from workshop.pachd.pps import jobs, logs, pipelines
+from workshop.pachd.pps.records import Job, JobState, Pipeline, PipelineState
+from workshop.pachd.scheduler.plan import Inputs, inputs_of
+from workshop.pachd.workers import Pool
+
+if TYPE_CHECKING:
+    from workshop.pachd.scheduler import Run, Scheduler
+
+
+def begin(scheduler: Scheduler, pipeline: Pipeline, has_work: bool) -> None:
+    """A pipeline comes up: RUNNING, STANDBY without work when it scales, FAILURE when it cannot work at all."""
+    pool = Pool(scheduler.shared, pipeline)
+    fault = "" if pool.transform.get("cmd") else "nothing to run: no transform.cmd"
+    fault = fault or pool.fault
+    with scheduler.pfs.transaction() as tx:
+        if fault:
+            pipelines.set_state(tx.db, pipeline, PipelineState.FAILURE, fault)
+            for job in jobs.unfinished(tx.db, pipeline.name):
+                jobs.stop(tx, job.name)
+            return
+        standby = pipeline.details.get("autoscaling") and not has_work
+        pipelines.set_state(tx.db, pipeline, PipelineState.STANDBY if standby else PipelineState.RUNNING)
+        logs.write(tx.db, [logs.Line(pipeline.name, text, tx.now, master=True) for text in _words(pool, pipeline)])
+
+
+def _words(pool: Pool, pipeline: Pipeline) -> list[str]:
+    image = pool.transform.get("image", "")
+    texts = [f"version {pipeline.version} is up with {len(pool.workers)} workers"]
+    if pool.image is None:
+        texts.append(f"image {image} is not in docker/images.json: user code runs with this machine's own programs")
+    return texts
+
+
+def inputs(scheduler: Scheduler, pipeline: Pipeline, row: Any) -> tuple[Job, Pipeline, Inputs] | None:
+    """A job, its version of the pipeline and its inputs, once these are finished; before that it waits (STARTING).
+
+    A job whose inputs failed is over at once: UNRUNNABLE.
+    """
+    name = JobName(PipelineName(row["project"], row["pipeline"]), row["set_id"])
+    with scheduler.store.database.read() as db:
+        job = jobs.find(db, name)
+        if job is None or job.terminal:
+            return None
+        version = pipelines.find(db, name.pipeline, job.version) or pipeline
+        output = rows.find_commit(db, job.commit())
+        found = inputs_of(db, version, output) if output is not None else None
+    if found is None:
+        with scheduler.pfs.transaction() as tx:
+            jobs.finish(tx, job, JobState.KILLED, "output commit missing")
+        return None
+    if found.unfinished():
+        if job.state == JobState.CREATED:
+            with scheduler.pfs.transaction() as tx:
+                jobs.set_state(tx, job, JobState.STARTING)
+        return None
+    failed = found.failed()
+    if failed:
+        reason = f"unrunnable because the following upstream pipelines failed: {', '.join(failed)}"
+        with scheduler.pfs.transaction() as tx:
+            jobs.finish(tx, job, JobState.UNRUNNABLE, reason)
+        return None
+    return job, version, found
+
+
+def ready(scheduler: Scheduler, pipeline: Pipeline, row: Any) -> bool:
+    """Whether the inputs of a job are finished."""
+    name = JobName(pipeline.name, row["set_id"])
+    with scheduler.store.database.read() as db:
+        job = jobs.find(db, name)
+        output = rows.find_commit(db, job.commit()) if job is not None else None
+        return output is not None and not inputs_of(db, pipeline, output).unfinished()
+
+
+def cannot_start(scheduler: Scheduler, name: PipelineName, run: Run, why: str) -> None:
+    """Its worker does not come up however often it is tried: the pipeline is CRASHING, the job fails with the cause."""
+    with scheduler.pfs.transaction() as tx:
+        pipelines.set_state(tx.db, run.pipeline, PipelineState.CRASHING, f"worker cannot be started: {why}")
+    scheduler.fail(run, f"worker cannot be started: {why}")
+
+
+def secret_values(db: sqlite3.Connection, pool: Pool, wanted: list[dict[str, Any]], secrets: Any) -> dict[str, str]:
+    """The variables that secrets set; those with a mount path are written to files below it."""
+    env = {}
+    for entry in wanted:
+        try:
+            secret = secrets.get(db, entry.get("name", ""))
+        except errors.PachydermError:
+            continue  # checked when the pipeline was made, deleted since
+        if entry.get("envVar"):
+            env[entry["envVar"]] = secret.data.get(entry.get("key", ""), b"").decode("utf-8", "replace")
+        if entry.get("mountPath"):
+            pool.add_secret(entry["mountPath"], secret.data)
+    return env

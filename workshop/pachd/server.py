@@ -1,0 +1,119 @@
+"""Puts the rooms together: a store, the verbs, the scheduler and the wire, as one running daemon."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from workshop.pachd import errors
+from workshop.pachd.pfs import Pfs
+from workshop.pachd.pfs.clock import Clock
+from workshop.pachd.scheduler import Scheduler
+from workshop.pachd.scheduler.live import Workers
+from workshop.pachd.store import Store
+from workshop.pachd.wire import cluster
+from workshop.pachd.wire.metadata import Metadata
+from workshop.pachd.wire.pfs import PfsService
+from workshop.pachd.wire.pps import Pps
+from workshop.pachd.wire.serve import Call, Dispatcher
+from workshop.pachd.wire.transaction import Transactions
+from workshop.pachd.workers import Images, Surroundings
+
+MAX_MESSAGE = 64 << 20  # clients send up to 20 MiB
+OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.keepalive_permit_without_calls", 1),  # Go clients ping every 20 s, also without calls
+    ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.so_reuseport", 0),  # a port that is taken is an error
+]
+THREADS = 256
+IMAGES = Path(__file__).resolve().parents[2] / "docker" / "images.json"  # which image holds which code
+
+
+class Daemon:
+    """An embedded pachd on one state folder. `start()` returns once it answers; `stop()` ends it in order."""
+
+    def __init__(
+        self, state: Path, host: str = "127.0.0.1", port: int = 0, token: str = "", images: Path | None = IMAGES
+    ) -> None:
+        if not ipaddress.ip_address(host).is_loopback and not token:
+            raise errors.PachydermError(
+                f"listening on {host} needs a token (--token): everybody on the network could reach it"
+            )
+        self.host, self.port, self._token = host, port, token
+        self.store = Store(state)
+        self.pfs = Pfs(self.store)
+        self.clock = Clock(self.pfs)
+        self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host))
+        transactions = Transactions(self.pfs)
+        self.servicers = self._servicers(transactions)
+        transactions.admit(self.servicers)
+        self._pool = futures.ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
+        self._server = grpc.server(self._pool, options=OPTIONS)
+        self._server.add_generic_rpc_handlers((Dispatcher(self.servicers, transactions, self._guard()),))
+        checks = health.HealthServicer()
+        checks.set("", health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(checks, self._server)
+        self._stopped = threading.Event()
+
+    def _servicers(self, transactions: Transactions) -> list:
+        return [
+            transactions,
+            PfsService(self.pfs),
+            Metadata(self.pfs),
+            Pps(self.pfs, Workers(self.scheduler)),
+            cluster.Admin(self.store),
+            cluster.Version(),
+            cluster.Enterprise(),
+            cluster.License(),
+            cluster.Auth(),
+            cluster.Identity(),
+        ]
+
+    def _guard(self) -> Callable[[Call], None] | None:
+        if not self._token:
+            return None
+
+        def check(call: Call) -> None:
+            if not hmac.compare_digest(str(call.metadata.get("authn-token", "")), self._token):
+                raise errors.Unauthenticated(
+                    "no authentication token (try setting the context's session_token to the daemon's token)"
+                )
+
+        return check
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def start(self) -> None:
+        try:
+            self.port = self._server.add_insecure_port(self.address)
+        except RuntimeError:
+            self.store.close()
+            raise errors.PachydermError(
+                f"port {self.port} on {self.host} is taken: choose another one with --port"
+            ) from None
+        self._server.start()
+        self.clock.start()
+        self.scheduler.shared.port = self.port
+        self.scheduler.start()
+
+    def stop(self, grace: float = 0.5) -> None:
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        self.clock.stop()
+        self.scheduler.stop()
+        self._server.stop(grace).wait()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.store.close()

@@ -1,0 +1,170 @@
+"""Bytes by hash: chunks of up to 1 MiB, appended to pack files.
+
+A chunk is named by its BLAKE2b-256. Files are cut at every full MiB from their start, so equal bytes are equal chunks
+however they arrived. A pack is chunks end to end, without framing: a chunk is read with one pread, and a torn tail
+(a crash in the middle of a write) is bytes that nothing refers to. What lies where is recorded in table `chunk` by the
+transaction that makes the bytes visible, after they are on the disk.
+
+Only the standard library, and nothing of this package: sandbox processes load this module alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+CHUNK = 1 << 20
+HASH_SIZE = 32
+FULL_PACK = 256 << 20  # a pack that has grown past this gets no more writers
+_BUFFER = 4 << 20
+
+Row = tuple[bytes, int, int, int]  # hash, pack, offset, length
+
+
+def digest(data: bytes | bytearray | memoryview) -> bytes:
+    """The name of these bytes: BLAKE2b-256."""
+    return blake2b(data, digest_size=HASH_SIZE).digest()
+
+
+EMPTY_HASH = digest(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds: its size in bytes and its chunks' hashes, in order."""
+
+    size: int
+    chunks: tuple[bytes, ...]
+
+    @property
+    def hash(self) -> bytes:
+        """The file's hash: that of its chunks' hashes."""
+        return digest(b"".join(self.chunks))
+
+
+EMPTY = Content(0, ())
+
+
+class PackWriter:
+    """Appends chunks to one pack, which nobody else writes meanwhile.
+
+    `known(hash)` says whether a chunk is stored already; it is not written again then, nor is one that this writer
+    wrote itself. An OSError (a full disk) leaves the writer unusable: close it with `abandon`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], number: int, known: Callable[[bytes], bool] | None = None) -> None:
+        self.number = number
+        self._known = known
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self.size = self._safe = os.fstat(self._handle).st_size
+        self._buffer: list[bytes | memoryview] = []
+        self._buffered = 0
+        self._rows: list[Row] = []
+        self._mine: set[bytes] = set()
+        self._dirty = False
+
+    def add(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Keep one chunk of at most 1 MiB; its hash."""
+        name = blake2b(data, digest_size=32).digest()
+        if name in self._mine or (self._known is not None and self._known(name)):
+            return name
+        length = len(data)
+        self._mine.add(name)
+        self._rows.append((name, self.number, self.size, length))
+        self._buffer.append(data if type(data) is bytes else bytes(data))
+        self.size += length
+        self._buffered += length
+        if self._buffered >= _BUFFER:
+            self.push()
+        return name
+
+    def rows(self) -> list[Row]:
+        """The chunks added since the last call, for `chunk`; record them after `flush`."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    def push(self) -> None:
+        """Hand what is buffered to the operating system; readers see it from now on."""
+        if not self._buffer:
+            return
+        data = memoryview(b"".join(self._buffer))
+        self._buffer.clear()
+        self._buffered = 0
+        self._dirty = True
+        while data:
+            data = data[os.write(self._handle, data) :]
+
+    def flush(self) -> None:
+        """Put everything on the disk."""
+        self.push()
+        if self._dirty:
+            os.fsync(self._handle)
+            self._dirty = False
+        self._safe = self.size
+
+    def close(self) -> None:
+        if self._handle >= 0:
+            try:
+                self.push()
+            finally:
+                os.close(self._handle)
+                self._handle = -1
+
+    def abandon(self) -> None:
+        """Close, and give back the room of what was added since the last flush."""
+        if self._handle >= 0:
+            self._buffer.clear()
+            try:
+                os.ftruncate(self._handle, self._safe)
+            finally:
+                os.close(self._handle)
+                self._handle = -1
+
+
+class Cutter:
+    """Cuts a file that comes in pieces of any size into chunks.
+
+    It starts after `content`'s full chunks; `tail` is the bytes of its last, partial one.
+    """
+
+    def __init__(
+        self, add: Callable[[bytes | bytearray | memoryview], bytes], content: Content = EMPTY, tail: bytes = b""
+    ) -> None:
+        self._add = add
+        self.size = content.size
+        self._chunks = list(content.chunks[: content.size // CHUNK])
+        self._part = bytearray(tail)
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.size += len(data)
+        part = self._part
+        if len(part) + len(data) < CHUNK:
+            part += data
+            return
+        view = memoryview(data)
+        if part:
+            take = CHUNK - len(part)
+            part += view[:take]
+            self._chunks.append(self._add(part))
+            self._part = bytearray()
+            view = view[take:]
+        while len(view) >= CHUNK:
+            self._chunks.append(self._add(view[:CHUNK]))
+            view = view[CHUNK:]
+        self._part += view
+
+    def content(self) -> Content:
+        """What was written so far, as a file."""
+        chunks = (*self._chunks, self._add(self._part)) if self._part else tuple(self._chunks)
+        return Content(self.size, chunks)
+
+
+def pack_name(number: int) -> str:
+    return f"{number:08d}.pack"
+
+
+def pack_numbers(names: Iterable[str]) -> list[int]:
+    """The numbers of the packs among file names, ascending."""
+    return sorted(int(name[:-5]) for name in names if name.endswith(".pack") and name[:-5].isdigit())

@@ -1,0 +1,88 @@
+"""SQLite: many readers, one writer, and a write that is all or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from workshop.pachd.store.changes import Changes
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -16000",
+    "PRAGMA journal_size_limit = 1048576",
+    "PRAGMA busy_timeout = 30000",
+)
+
+
+class Database:
+    """One file. Each thread that reads has a connection of its own; writers take turns on one more."""
+
+    def __init__(self, path: Path, changes: Changes | None = None) -> None:
+        self.path = path
+        self.changes = changes or Changes()
+        self._turn = threading.RLock()
+        self._idle: list[sqlite3.Connection] = []
+        self._writer = self._connect()
+        self._writer.executescript(SCHEMA.read_text())
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        connection.row_factory = sqlite3.Row
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A snapshot: what is read within the block is of one moment. Never waits for a writer."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+            if len(self._idle) < 16:
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    @contextmanager
+    def write(self, keep: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction: committed at the end of the block, undone when it raises or `keep` is false (a dry run)."""
+        with self._turn:
+            connection = self._writer
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            if keep:
+                try:
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+            else:
+                connection.execute("ROLLBACK")
+        if keep:
+            self.changes.bump()
+
+    def close(self) -> None:
+        with self._turn:
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            for connection in (*self._idle, self._writer):
+                connection.close()
+            self._idle.clear()

@@ -1,0 +1,44 @@
+"""pfs_v2.API: Fsck."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from workshop.pachd.pfs import Pfs, commits, fsck, rows, zombies
+from workshop.pachd.wire.names import commit_handle
+from workshop.pachd.wire.schema import pfs_v2
+from workshop.pachd.wire.serve import Call
+
+
+class Fsck:
+    """Consistency checks."""
+
+    service = "pfs_v2.API"
+    pfs: Pfs
+
+    def Fsck(self, request: Any, call: Call) -> Iterator[Any]:
+        """Nothing when all is well; else a message for each fault, and for each that was put right."""
+        if request.fix:
+            with self.pfs.transaction() as tx:
+                found = list(fsck.repair(tx))
+        else:
+            with self.pfs.store.database.read() as db:
+                found = [(fault.text, "") for fault in fsck.check(self.pfs.store, db)]
+        for text, done in found:
+            yield pfs_v2.FsckResponse(error=text)
+            if done:
+                yield pfs_v2.FsckResponse(fix=done)
+        yield from self._zombies(request)
+
+    def _zombies(self, request: Any) -> Iterator[Any]:
+        store = self.pfs.store
+        with store.database.read() as db:
+            outputs: list[rows.Commit] = []
+            if request.HasField("zombie_target"):
+                outputs = [commits.resolve(db, commit_handle(request.zombie_target))]
+            elif request.zombie_all:
+                outputs = list(zombies.newest_outputs(db))
+            found = [text for commit in outputs for text in zombies.find(store, db, commit)]
+        for text in found:
+            yield pfs_v2.FsckResponse(error=text)

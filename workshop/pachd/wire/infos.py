@@ -1,0 +1,119 @@
+"""Rows of projects, repos, branches and commits as Pachyderm's Info messages, as wire bytes where many are listed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from workshop.pachd.pfs import branches, contents, repos, rows
+from workshop.pachd.wire import encode
+from workshop.pachd.wire.schema import pfs_v2
+
+
+def project_info(project: rows.Project) -> Any:
+    info = pfs_v2.ProjectInfo(
+        project=pfs_v2.Project(name=project.name), description=project.description, metadata=project.metadata
+    )
+    info.created_at.FromNanoseconds(project.created)
+    return info
+
+
+def repo_info(db: sqlite3.Connection, repo: rows.Repo, listed: bool) -> bytes:
+    """A RepoInfo. Lists carry the size as an upper bound, an inspection in its details."""
+    size = repos.size(db, repo)
+    return b"".join(
+        (
+            encode.part(1, encode.repo(repo.name)),
+            encode.time(2, repo.created),
+            encode.number(3, size) if listed else encode.part(7, encode.number(1, size)),
+            encode.text(4, repo.description),
+            *(encode.part(5, encode.branch(name)) for name in repos.branch_names(db, repo)),
+            encode.pairs(8, repo.metadata),
+        )
+    )
+
+
+def branch_info(db: sqlite3.Connection, branch: rows.Branch, with_head: bool = True) -> bytes:
+    direct = branches.direct_provenance(db, branch.row)
+    never = [encode.part(1, encode.branch(up.name)) + encode.part(2, encode.number(1, 1)) for up, no in direct if no]
+    return b"".join(
+        (
+            encode.part(1, encode.branch(branch.name)),
+            _commit(rows.commit_by_row(db, branch.head), 2) if with_head else b"",
+            *(encode.part(3, encode.branch(name)) for _, name in branches.walk(db, branch.row, "provenance")),
+            *(encode.part(4, encode.branch(name)) for _, name in branches.walk(db, branch.row, "subvenance")),
+            *(encode.part(5, encode.branch(up.name)) for up, _ in direct),
+            encode.part(6, pfs_v2.Trigger(**branch.trigger).SerializeToString()) if branch.trigger else b"",
+            encode.pairs(7, branch.metadata),
+            encode.time(9, branch.created),
+            encode.time(10, branch.updated),
+            *(encode.part(11, spec) for spec in never),
+        )
+    )
+
+
+def _commit(commit: rows.Commit, field: int) -> bytes:
+    return encode.part(field, encode.commit(commit.name, commit.branch))
+
+
+_RELATED = """
+    SELECT 4 AS field, commits.id AS of, parent AS other FROM commits
+        WHERE parent IS NOT NULL AND commits.id IN (SELECT value FROM json_each(:rows))
+    UNION ALL SELECT 5, parent, id FROM commits WHERE parent IN (SELECT value FROM json_each(:rows))
+    UNION ALL SELECT 13, downstream, upstream FROM commit_provenance
+        WHERE downstream IN (SELECT value FROM json_each(:rows))
+    UNION ALL SELECT 15, upstream, downstream FROM commit_provenance
+        WHERE upstream IN (SELECT value FROM json_each(:rows))
+"""
+
+
+def commit_infos(db: sqlite3.Connection, found: list[rows.Commit], bounds: list[int] | None = None) -> list[bytes]:
+    """CommitInfos. `bounds`: the upper bounds of their sizes, which only lists tell.
+
+    The relatives of all (fields 4, 5, 13 and 15: parent, children, direct provenance and subvenance) come in one query.
+    """
+    relatives: dict[int, list[bytes]] = {commit.row: [] for commit in found}
+    query = f"""SELECT field, of, set_id, branch, repo.project, repo.name, repo.type FROM ({_RELATED})
+        JOIN commits ON commits.id = other JOIN repo ON repo.id = commits.repo ORDER BY other"""
+    cursor = db.cursor()
+    cursor.row_factory = None
+    for field, of, id, branch, *repo in cursor.execute(query, {"rows": json.dumps(list(relatives))}):
+        relatives[of].append(encode.part(field, encode.commit_of(id, branch, *repo)))
+    return [
+        b"".join(_commit_fields(commit, relatives[commit.row], bound))
+        for commit, bound in zip(found, bounds or [0] * len(found), strict=True)
+    ]
+
+
+def _commit_fields(commit: rows.Commit, relatives: list[bytes], bound: int) -> Iterator[bytes]:
+    details = encode.number(1, commit.size) + encode.time(2, commit.compacting) + encode.time(3, commit.validating)
+    yield _commit(commit, 1)
+    yield encode.part(2, encode.number(1, commit.origin))
+    yield encode.text(3, commit.description)
+    yield from relatives
+    yield encode.time(6, commit.started)
+    yield encode.time(7, commit.finishing)
+    yield encode.time(8, commit.finished)
+    yield encode.text(10, commit.error)
+    yield encode.number(11, bound)
+    yield encode.part(12, details)
+    yield encode.pairs(14, commit.metadata)
+    yield encode.time(17, commit.started)
+    yield encode.time(18, commit.finished or commit.finishing or commit.started)
+
+
+def commit_info(db: sqlite3.Connection, commit: rows.Commit) -> bytes:
+    return commit_infos(db, [commit])[0]
+
+
+def size_bound(store: Any, db: sqlite3.Connection, commit: rows.Commit) -> int:
+    """The size of a finished commit; of an open one, or one with an error, that of its base and of what was written."""
+    if commit.finished is not None and not commit.error:
+        return commit.size
+    parent = rows.commit_by_row(db, commit.parent) if commit.parent is not None else None
+    base, root = contents.base_of(db, parent)
+    if base is not None and base.finished is None:
+        return 0
+    return contents.size(root) + commit.written

@@ -1,0 +1,69 @@
+"""metadata.API: edits of key and value pairs, all of a request or none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workshop.pachd import errors
+from workshop.pachd.model import DEFAULT_PROJECT, PipelineName
+from workshop.pachd.pfs import Pfs, Transaction, metadata
+from workshop.pachd.wire import schema
+from workshop.pachd.wire.names import picked_branch, picked_commit, picked_repo
+from workshop.pachd.wire.serve import Call
+
+
+class Metadata:
+    """Key and value pairs on things."""
+
+    service = "metadata.API"
+
+    def __init__(self, pfs: Pfs) -> None:
+        self._pfs = pfs
+
+    def EditMetadata(self, request: Any, call: Call) -> Any:
+        with self._pfs.transaction() as tx:
+            wrong = [text for number, edit in enumerate(request.edits) if (text := _edit(tx, number, edit))]
+            if wrong:
+                text = "apply edits: " + "\n".join(wrong)
+                raise (errors.FailedPrecondition if "already exists" in text else errors.PachydermError)(text)
+        return schema.metadata.EditMetadataResponse()
+
+
+def _edit(tx: Transaction, number: int, edit: Any) -> str:
+    """Make one edit; what was wrong with it, or ''."""
+    try:
+        _target(tx, edit).edit(tx, _change(edit))
+    except errors.PachydermError as error:
+        return f"edit #{number}: {error}"
+    return ""
+
+
+def _target(tx: Transaction, edit: Any) -> metadata.Target:
+    kind = edit.WhichOneof("target")
+    if kind == "project":
+        return metadata.project(tx, edit.project.name)
+    if kind == "repo":
+        return metadata.repo(tx, picked_repo(edit.repo))
+    if kind == "branch":
+        return metadata.branch(picked_branch(tx.db, edit.branch))
+    if kind == "commit":
+        return metadata.commit(picked_commit(tx.db, edit.commit))
+    if kind == "pipeline":
+        name = edit.pipeline.name
+        return metadata.pipeline(tx, PipelineName(name.project.name or DEFAULT_PROJECT, name.name))
+    if kind == "cluster":
+        return metadata.Cluster()
+    raise errors.PachydermError("unknown target <nil>")
+
+
+def _change(edit: Any) -> metadata.Change:
+    kind = edit.WhichOneof("op")
+    if kind == "add_key":
+        return metadata.add_key(edit.add_key.key, edit.add_key.value)
+    if kind == "edit_key":
+        return metadata.edit_key(edit.edit_key.key, edit.edit_key.value)
+    if kind == "delete_key":
+        return metadata.delete_key(edit.delete_key.key)
+    if kind == "replace":
+        return metadata.replace(dict(edit.replace.replacement))
+    return lambda pairs: pairs

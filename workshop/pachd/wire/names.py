@@ -1,0 +1,132 @@
+"""Names in requests: messages to the values of `model`, with Pachyderm's words for what is left out."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from workshop.pachd import errors
+from workshop.pachd.model import DEFAULT_PROJECT, USER, BranchName, CommitHandle, CommitName, RepoName
+from workshop.pachd.pfs import ancestry, rows
+from workshop.pachd.wire.schema import pfs_v2
+
+MOST = (1 << 63) - 1
+
+
+def repo_name(message: Any) -> RepoName:
+    """A repo; no project is the default one, and no type is a user's."""
+    return RepoName(message.project.name or DEFAULT_PROJECT, message.name, message.type or USER)
+
+
+def required_repo(request: Any, field: str = "repo") -> RepoName:
+    if not request.HasField(field):
+        raise errors.PachydermError("repo cannot be nil")
+    return repo_name(getattr(request, field))
+
+
+def branch_name(message: Any) -> BranchName:
+    return BranchName(repo_name(message.repo), message.name)
+
+
+def required_branch(request: Any, field: str = "branch") -> BranchName:
+    if not request.HasField(field):
+        raise errors.PachydermError("branch cannot be nil")
+    if not getattr(request, field).HasField("repo"):
+        raise errors.PachydermError("branch repo cannot be nil")
+    return branch_name(getattr(request, field))
+
+
+def commit_handle(message: Any) -> CommitHandle:
+    """What a Commit message names. Its repo may stand beside its branch or within it."""
+    if message.HasField("repo"):
+        repo = message.repo
+    elif message.branch.HasField("repo"):
+        repo = message.branch.repo
+    else:
+        raise errors.PachydermError("commit must have a repo")
+    return CommitHandle(repo_name(repo), message.branch.name, message.id)
+
+
+def required_commit(request: Any, field: str = "commit") -> CommitHandle:
+    if not request.HasField(field):
+        raise errors.PachydermError("commit cannot be nil")
+    return commit_handle(getattr(request, field))
+
+
+def optional_commit(request: Any, field: str) -> CommitHandle | None:
+    return commit_handle(getattr(request, field)) if request.HasField(field) else None
+
+
+def required(request: Any, field: str, call: str = "validate request") -> Any:
+    """A message that the protocol's own rules require."""
+    if not request.HasField(field):
+        label = "".join(word.title() for word in field.split("_"))
+        raise errors.InvalidArgument(f"{call}: invalid {request.DESCRIPTOR.name}.{label}: value is required")
+    return getattr(request, field)
+
+
+def bounded(number: int) -> int:
+    """A number from a request, cut to what the store can hold."""
+    return max(-MOST, min(MOST, number))
+
+
+def required_project(request: Any) -> str:
+    if not request.HasField("project"):
+        raise errors.PachydermError("invalid project name: nil project")
+    return request.project.name
+
+
+# ------------------------------------------------------------------ pickers
+
+
+def picked_repo(picker: Any) -> RepoName:
+    name = picker.name
+    return RepoName(name.project.name or DEFAULT_PROJECT, name.name, name.type or USER)
+
+
+def picked_branch(db: sqlite3.Connection, picker: Any) -> rows.Branch:
+    if picker.WhichOneof("picker") is None:
+        raise errors.PachydermError("branch picker cannot be nil")
+    repo = picked_repo(picker.name.repo)
+    ancestry.repo_exists(db, repo)
+    return rows.branch(db, BranchName(repo, picker.name.name))
+
+
+def picked_commit(db: sqlite3.Connection, picker: Any) -> rows.Commit:
+    """The commit that a CommitPicker means: of a set, a branch's head, its n-th, or an ancestor of another."""
+    kind = picker.WhichOneof("picker")
+    if kind == "id":
+        name = CommitName(picked_repo(picker.id.repo), picker.id.id)
+        found = rows.find_commit(db, name)
+        if found is None:
+            ancestry.repo_exists(db, name.repo)
+            raise errors.NotFound(f"commit {name} not found")
+        return found
+    if kind == "branch_head":
+        return rows.commit_by_row(db, picked_branch(db, picker.branch_head).head)
+    if kind == "branch_root":
+        head = rows.commit_by_row(db, picked_branch(db, picker.branch_root.branch).head)
+        return ancestry.nth(db, head, picker.branch_root.offset + 1)
+    if kind == "ancestor":
+        ancestors, start = 0, picker
+        while start.WhichOneof("picker") == "ancestor":
+            ancestors += start.ancestor.offset
+            start = start.ancestor.start
+        return ancestry.back(db, picked_commit(db, start), ancestors)
+    raise errors.PachydermError("commit picker cannot be nil")
+
+
+# ------------------------------------------------------------------ names in answers
+
+
+def repo_message(name: RepoName) -> Any:
+    return pfs_v2.Repo(name=name.name, type=name.type, project=pfs_v2.Project(name=name.project))
+
+
+def branch_message(name: BranchName) -> Any:
+    return pfs_v2.Branch(repo=repo_message(name.repo), name=name.name)
+
+
+def commit_message(commit: rows.Commit) -> Any:
+    """A Commit with its repo twice, as its own and as its branch's: clients read either."""
+    return pfs_v2.Commit(repo=repo_message(commit.name.repo), id=commit.id, branch=branch_message(commit.branch_name))

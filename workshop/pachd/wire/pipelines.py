@@ -1,0 +1,212 @@
+"""pps_v2.API, the part on pipelines."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf import json_format
+
+from workshop.pachd.errors import InvalidArgument, PachydermError
+from workshop.pachd.model import DEFAULT_PROJECT, PipelineName
+from workshop.pachd.pfs import Pfs
+from workshop.pachd.pps import control, creation, crons, defaults, jobs, pipelines, secrets, status
+from workshop.pachd.pps.jq import Filter, render
+from workshop.pachd.pps.live import Live
+from workshop.pachd.pps.records import Pipeline
+from workshop.pachd.spec.fields import JsonFault, dump, load, parse
+from workshop.pachd.wire.pps_messages import (
+    NAME_MISSING,
+    pipeline_info,
+    pipeline_json,
+    pipeline_message,
+    pipeline_name,
+    project_names,
+    required_pipeline,
+)
+from workshop.pachd.wire.schema import google, pfs_v2, pps_v2
+from workshop.pachd.wire.serve import Call, raw_answer, transactional
+
+
+def _pack(request: Any) -> Any:
+    """CreatePipeline as a transaction keeps it: with the user's text, to be made effective when it runs."""
+    packed = pps_v2.CreatePipelineTransaction(user_json=_text(request))
+    packed.create_pipeline_request.CopyFrom(request)
+    return packed
+
+
+def _pack_v2(request: Any) -> Any:
+    packed = pps_v2.CreatePipelineTransaction(user_json=request.create_pipeline_request_json)
+    kept = packed.create_pipeline_request
+    with contextlib.suppress(JsonFault, json_format.ParseError):  # the trial run says what is wrong
+        json_format.ParseDict(parse(packed.user_json), kept)
+    kept.update, kept.reprocess, kept.dry_run = request.update, request.reprocess, request.dry_run
+    return packed
+
+
+def _text(request: Any) -> str:
+    if request.HasField("pipeline") and not request.pipeline.name:
+        raise InvalidArgument(
+            "validate request: invalid CreatePipelineRequest.Pipeline: embedded message failed validation"
+            f" | caused by: {NAME_MISSING}"
+        )
+    return dump(json_format.MessageToDict(request))
+
+
+class Pipelines:
+    """A part of the service: pipelines."""
+
+    _pfs: Pfs
+    _live: Live
+
+    # ------------------------------------------------------------ created
+    @transactional("create_pipeline_v2", _pack)
+    def CreatePipeline(self, request: Any, tx: Any) -> Any:
+        if request.DESCRIPTOR.name == "CreatePipelineTransaction":
+            text, flags = request.user_json, request.create_pipeline_request
+        else:
+            text, flags = _text(request), request
+        self._create(tx, text, flags)
+        return google.Empty()
+
+    @transactional("create_pipeline_v2", _pack_v2)
+    def CreatePipelineV2(self, request: Any, tx: Any) -> Any:
+        answer = self._create(tx, request.create_pipeline_request_json, request)
+        return pps_v2.CreatePipelineV2Response(effective_create_pipeline_request_json=answer)
+
+    def _create(self, tx: Any, text: str, flags: Any) -> str:
+        made = defaults.effective(tx.db, text, flags.update, flags.reprocess)
+        if not flags.dry_run:
+            creation.create(tx, made)
+        return made.answer
+
+    def RerunPipeline(self, request: Any, call: Call) -> Any:
+        name = required_pipeline(request)
+        with self._pfs.transaction() as tx:
+            creation.rerun(tx, name, request.reprocess)
+        return google.Empty()
+
+    def RenderTemplate(self, request: Any, call: Call) -> Any:
+        text = render(request.template, dict(request.args))
+        document = load(text)
+        if not isinstance(document, (list, dict)):
+            raise PachydermError(f"not a json object or list: {text}")
+        answer = pps_v2.RenderTemplateResponse(json=text)
+        for each in document if isinstance(document, list) else [document]:
+            try:
+                json_format.ParseDict(parse(dump(each)), answer.specs.add())
+            except JsonFault as fault:
+                raise PachydermError(str(fault)) from None
+        return answer
+
+    # ------------------------------------------------------------ read
+    @raw_answer
+    def InspectPipeline(self, request: Any, call: Call) -> bytes:
+        name = required_pipeline(request)
+        with self._pfs.store.database.read() as db:
+            found = pipelines.inspect(db, name)
+            last = jobs.latest_state(db, found.name)
+        return pipeline_info(found, last, self._live, request.details)
+
+    @raw_answer
+    def ListPipeline(self, request: Any, call: Call) -> Iterator[bytes]:
+        name = None
+        if request.HasField("pipeline"):
+            name = pipeline_name(request.pipeline, "ListPipelineRequest.Pipeline", "validate recv")
+        try:
+            rows = self._versions(request, name)
+        except PachydermError as fault:
+            raise fault.wrapped("could not list pipeline info: ") from None
+        infos = (pipeline_info(found, last, self._live) for found, last in rows)
+        kept = Filter(request.jqFilter, "pipeline", "could not list pipeline info: ").keep(infos, pipeline_json)
+        size, first = request.page.page_size, max(request.page.page_index, 0)
+        for position, info in enumerate(kept):
+            if size > 0 and position >= (first + 1) * size:
+                return
+            if size <= 0 or position >= first * size:
+                yield info
+
+    def _versions(self, request: Any, name: PipelineName | None) -> list[tuple[Pipeline, int]]:
+        """The versions that a ListPipeline asks for, each with the state of its last job."""
+        rows = []
+        with self._pfs.store.database.read() as db:
+            for found in pipelines.listing(db, name, request.history, project_names(request.projects)):
+                if not request.commit_set.id:
+                    rows.append((found, jobs.latest_state(db, found.name)))
+                    continue
+                then = pipelines.at_commit_set(db, found.name, request.commit_set.id)
+                if then is not None:
+                    rows.append((then, jobs.latest_state(db, then.name, then.version)))
+        return rows
+
+    def PipelinesSummary(self, request: Any, call: Call) -> Any:
+        answer = pps_v2.PipelinesSummaryResponse()
+        with self._pfs.store.database.read() as db:
+            for summary in status.summaries(db, [picker.name for picker in request.projects]):
+                answer.summaries.add(
+                    project=pfs_v2.Project(name=summary.project),
+                    active_pipelines=summary.active,
+                    paused_pipelines=summary.paused,
+                    failed_pipelines=summary.failed,
+                    unhealthy_pipelines=summary.unhealthy,
+                )
+        return answer
+
+    def CheckStatus(self, request: Any, call: Call) -> Iterator[Any]:
+        projects = frozenset({request.project.name} - {""})
+        with self._pfs.store.database.read() as db:
+            alerts = [(found, status.alerts(found)) for found in pipelines.listing(db, projects=projects)]
+        for found, texts in alerts:
+            if texts:
+                project = request.project if request.project.name else None
+                yield pps_v2.CheckStatusResponse(project=project, pipeline=pipeline_message(found.name), alerts=texts)
+
+    # ------------------------------------------------------------ started, stopped, deleted
+    def StartPipeline(self, request: Any, call: Call) -> Any:
+        name = self._named(request)
+        with self._pfs.transaction() as tx:
+            control.start(tx, name)
+        return google.Empty()
+
+    def StopPipeline(self, request: Any, call: Call) -> Any:
+        name = self._named(request)
+        with self._pfs.transaction() as tx:
+            control.stop(tx, name, request.must_exist)
+        return google.Empty()
+
+    def _named(self, request: Any) -> PipelineName:
+        if not request.HasField("pipeline"):
+            raise PachydermError("request.Pipeline cannot be nil")
+        return required_pipeline(request)
+
+    def RunCron(self, request: Any, call: Call) -> Any:
+        crons.run_now(self._pfs, required_pipeline(request))
+        return google.Empty()
+
+    def RunPipeline(self, request: Any, call: Call) -> Any:
+        raise PachydermError("unimplemented")
+
+    def DeletePipeline(self, request: Any, call: Call) -> Any:
+        with self._pfs.transaction() as tx:
+            if request.all:
+                names = control.in_projects(tx.db, frozenset(), all=True)
+            else:
+                names = [required_pipeline(request)]
+                if request.must_exist:
+                    control.must_exist(tx.db, names[0])
+            control.delete(tx, names, request.force, request.keep_repo)
+        return google.Empty()
+
+    def DeletePipelines(self, request: Any, call: Call) -> Any:
+        with self._pfs.transaction() as tx:
+            projects = frozenset(project.name or DEFAULT_PROJECT for project in request.projects)
+            names = control.in_projects(tx.db, projects, request.all)
+            control.delete(tx, names, request.force, request.keep_repo)
+        return pps_v2.DeletePipelinesResponse(pipelines=map(pipeline_message, names))
+
+    def DeleteAll(self, request: Any, call: Call) -> Any:
+        with self._pfs.transaction() as tx:
+            control.delete(tx, control.in_projects(tx.db, frozenset(), all=True), force=True)
+            secrets.delete_all(tx.db)
+        return google.Empty()
