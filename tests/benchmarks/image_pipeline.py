@@ -292,7 +292,7 @@ def prepare(folder: Path, images: int) -> None:
     """Draw the set, index the first images of it, pack them, and make a list of 1.28 million; each only once."""
     if not (folder / "train.txt").exists():
         print(f"drawing {max(images, 100)} images into {folder} ...", flush=True)
-        command = [sys.executable, ROOT / "data" / "make_image_set.py", folder, "--images", str(max(images, 100)), "--val", "0", "--no-odd"]
+        command = [sys.executable, ROOT / "data" / "make_images.py", folder, "--images", str(max(images, 100)), "--val", "0", "--no-odd"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     names = (folder / "train.txt").read_text().split()
     step = max(1, len(names) // images)

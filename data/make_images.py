@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Draw an ImageNet-like set: JPEG folders, VOC XML annotations, file lists, and the odd files real sets contain.
 
-    python data/make_image_set.py OUT                         2,000 + 100 images of 20 classes and 19 odd files (220 MB)
-    python data/make_image_set.py OUT --images 60 --classes 3 --side 160      a small one, in a second
+    python data/make_images.py OUT                         2,000 + 100 images of 20 classes and 19 odd files (220 MB)
+    python data/make_images.py OUT --images 60 --classes 3 --side 160      a small one, in a second
 
 The tree is that of ILSVRC 2012, so that a script written for the real set finds its way:
 
