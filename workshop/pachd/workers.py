@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from workshop.pachd import ids, runner
-from workshop.pachd.model import PipelineName
+from workshop.pachd.pps.records import Pipeline
 from workshop.pachd.runner import Isolation, Place, Sandbox, SandboxLost
 from workshop.pachd.store import Store
 
@@ -203,12 +203,14 @@ class Worker:
 class Pool:
     """The workers of one version of a pipeline."""
 
-    def __init__(self, shared: Surroundings, name: PipelineName, version: int, details: dict[str, Any]) -> None:
-        self.shared, self.name, self.version = shared, name, version
+    def __init__(self, shared: Surroundings, pipeline: Pipeline) -> None:
+        self.shared, self.name, self.version = shared, pipeline.name, pipeline.version
+        self.spec_commit = pipeline.spec_commit  # tells a pipeline from one of the same name that was deleted
+        details = pipeline.details
         self.transform = details.get("transform", {})
         self.batching = bool(self.transform.get("datumBatching"))
         self.image = shared.images.find(self.transform.get("image", ""))
-        self.folder = shared.folder / f"{name.project}.{name.name}.{version}"
+        self.folder = shared.folder / f"{self.name.project}.{self.name.name}.{self.spec_commit[:8]}"
         size = int(details.get("parallelismSpec", {}).get("constant") or 1)
         self.workers = [Worker(self, number) for number in range(size)]
         self.account, self.fault = _account(self.transform.get("user", ""), shared.isolation)
@@ -224,7 +226,8 @@ class Pool:
                 folder.mkdir(parents=True)
                 for path in paths:
                     if path.is_dir():
-                        shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+                        ignored = shutil.ignore_patterns("__pycache__")
+                        shutil.copytree(path, folder, ignore=ignored, dirs_exist_ok=True)  # its contents, as COPY does
                     elif path.is_file():
                         shutil.copy2(path, folder / path.name)
                     else:

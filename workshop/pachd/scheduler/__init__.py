@@ -110,7 +110,7 @@ class Scheduler:
         timers = [run.next_note() for run in self.runs.values()] + [self.crons.next_time()]
         due = min((when for when in timers if when is not None), default=time.monotonic() + IDLE / 2)
         changed = self._seen != self.store.changes.count or self.inbox
-        wait = 0.0 if busy or changed else max(0.0, due - time.monotonic())
+        wait = 0.0 if busy or changed else min(max(0.0, due - time.monotonic()), 3600.0)  # a cron may be due @never
         for key, _ in self._selector.select(wait):
             if key.fd == self._wake_reader:
                 self._drain()
@@ -157,7 +157,7 @@ class Scheduler:
     def _changed(self, pipeline: Pipeline, has_work: bool) -> None:
         """A pipeline is new, updated, started or stopped."""
         pool = self.pools.get(pipeline.name)
-        if pool is not None and pool.version != pipeline.version:
+        if pool is not None and pool.spec_commit != pipeline.spec_commit:
             self._drop(pipeline.name)
         self.crons.watch(pipeline)
         if pipeline.state == PipelineState.STARTING and not pipeline.stopped:
@@ -204,10 +204,10 @@ class Scheduler:
 
     def pool(self, pipeline: Pipeline) -> Pool:
         pool = self.pools.get(pipeline.name)
-        if pool is None or pool.version != pipeline.version:
+        if pool is None or pool.spec_commit != pipeline.spec_commit:
             if pool is not None:
                 self._close_pool(pool)
-            pool = self.pools[pipeline.name] = Pool(self.shared, pipeline.name, pipeline.version, pipeline.details)
+            pool = self.pools[pipeline.name] = Pool(self.shared, pipeline)
         return pool
 
     def settings(self, pool: Pool, pipeline: Pipeline) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def begin(scheduler: Scheduler, pipeline: Pipeline, has_work: bool) -> None:
     """A pipeline comes up: RUNNING, STANDBY without work when it scales, FAILURE when it cannot work at all."""
-    pool = Pool(scheduler.shared, pipeline.name, pipeline.version, pipeline.details)
+    pool = Pool(scheduler.shared, pipeline)
     fault = "" if pool.transform.get("cmd") else "nothing to run: no transform.cmd"
     fault = fault or pool.fault
     with scheduler.pfs.transaction() as tx:
