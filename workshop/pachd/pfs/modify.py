@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from workshop.pachd import errors, ids
 from workshop.pachd.model import CommitHandle
-from workshop.pachd.pfs import Pfs, ancestry, commits, paths
+from workshop.pachd.pfs import Pfs, commits, paths, rows
 from workshop.pachd.store.blobs import CHUNK, EMPTY, Content, Cutter, PackWriter
 from workshop.pachd.store.packs import Place
 from workshop.pachd.store.trees import Delete, Entry, Root, Trees, unpack
@@ -293,7 +293,7 @@ def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> C
     except errors.NotFound:
         if not branch:
             raise
-        ancestry.repo_exists(db, handle.repo)
+        rows.repo(db, handle.repo)
         root: Root = None
     else:
         if commit.finishing is not None and handle.id and handle.id != branch:

@@ -13,7 +13,7 @@ from workshop.pachd import errors
 
 _PIECE = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
-_UNTIL = {"http", "https"}
+_WEB = {"http", "https"}
 
 
 class Sources:
@@ -26,14 +26,12 @@ class Sources:
     def files(self, url: str, recursive: bool) -> Iterator[tuple[str, Iterator[bytes]]]:
         """The files that a URL stands for: (path below the one to be put, its bytes).
 
-        A recursive `file:` URL is a folder. PachydermError when it cannot be read, or must not be.
+        A `file:` URL of a folder must be recursive; others stand for one file. PachydermError when it cannot be read, or must not be.
         """
         scheme = url.split(":", 1)[0].lower() if ":" in url else ""
-        if scheme in _UNTIL:
+        if scheme in _WEB:
             if not self.http:
                 raise errors.PachydermError(f"this pachd was started without access to {scheme} URLs")
-            if recursive:
-                raise errors.PachydermError(f"{scheme} URLs cannot be recursive")
             yield "", _fetch(url)
         elif scheme == "file":
             yield from self._local(url, recursive)

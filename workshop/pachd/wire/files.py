@@ -13,7 +13,7 @@ from workshop.pachd.pfs import Pfs, commits, files, modify, paths, views
 from workshop.pachd.pfs.modify import Changes, Copied
 from workshop.pachd.store.blobs import Content
 from workshop.pachd.store.trees import Entry, entry_size
-from workshop.pachd.wire import encode, fast, names
+from workshop.pachd.wire import encode, fast, names, schema
 from workshop.pachd.wire.schema import google, pfs_v2
 from workshop.pachd.wire.serve import Call, raw_answer, raw_request
 
@@ -102,10 +102,7 @@ class Files:
         if request.URL:
             raise _no_export(request.URL)
         view = self._view_to_get(file, call)
-        try:
-            entry = files.one_file(view, file.path, file.datum)
-        except errors.NotFound:
-            raise
+        entry = files.one_file(view, file.path, file.datum)
         content = view.trees.content(entry.value)
         if not content.size:
             yield b""  # python-pachyderm waits for a first message, whatever the size
@@ -171,7 +168,7 @@ def fast_message(kind: Any, part: memoryview) -> Any:
 
 
 def _add_url(pfs: Pfs, changes: Changes, path: str, datum: str, part: memoryview) -> None:
-    source = fast_message(pfs_v2.AddFile.URLSource, part)
+    source = fast_message(schema.message_class("pfs_v2.AddFile.URLSource"), part)
     paths.stored_file(path)
     for below, pieces in pfs.sources.files(source.URL, source.recursive):
         changes.add_file(f"{path.rstrip('/')}/{below}" if below else path, datum, pieces)
