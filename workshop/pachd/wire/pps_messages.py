@@ -163,8 +163,8 @@ def job_info(job: Job, pipeline: Pipeline | None, live: Live, details: bool = Fa
 def _add_worker(message: Any, worker: WorkerStatus) -> None:
     message.worker_id, message.job_id = worker.worker, worker.job
     time(message.datum_status.started, worker.started)
-    for repo, commit, path in worker.inputs:
-        message.datum_status.data.add(path=f"{repo}@{commit}:{path}")
+    for _, _, path in worker.inputs:
+        message.datum_status.data.add(path=path)
 
 
 def process_stats(stats: dict[str, int]) -> Any:
