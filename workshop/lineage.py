@@ -271,7 +271,7 @@ def _about(node: Node) -> str:
     """Size, files and maker of a node, `10.82KiB   3 files   by pre_process v1`."""
     names = [file.rsplit("/", 1)[-1] for file in node.files]
     alone = node.address.path is not None and node.files == [node.address.path]
-    listed = [] if alone else [" ".join(names) if len(names) <= 3 else words.count(len(names), "file")]
+    listed = [] if alone else [" ".join(names) if len(names) <= 2 else words.count(len(names), "file")]
     if node.spec is None:
         maker = "put by hand"
     else:

@@ -154,12 +154,12 @@ def write_exam(folder: Path, height: int, width: int, seed: int, views: tuple[st
 
 def write_broken_exams(folder: Path) -> None:
     """Three exams that the crop stage must refuse, each for a reason of its own."""
-    write_exam(folder / "exam_without_a_view", 600, 500, 11, views=exam_list.VIEWS[:3])
-    write_exam(folder / "exam_in_colour", 600, 500, 12)
-    grey = (phantom("L-CC", 600, 500, 1200) // 257).astype(np.uint8)
+    write_exam(folder / "exam_without_a_view", 470, 440, 11, views=exam_list.VIEWS[:3])
+    write_exam(folder / "exam_in_colour", 470, 440, 12)
+    grey = (phantom("L-CC", 470, 440, 1200) // 257).astype(np.uint8)
     images.write_png(np.stack([grey] * 3, axis=-1), folder / "exam_in_colour" / "L_CC.png")
-    write_exam(folder / "exam_of_nothing", 600, 500, 13)
-    images.write_png(np.zeros((600, 500), dtype=np.uint16), folder / "exam_of_nothing" / "R_MLO.png")
+    write_exam(folder / "exam_of_nothing", 470, 440, 13)
+    images.write_png(np.zeros((470, 440), dtype=np.uint16), folder / "exam_of_nothing" / "R_MLO.png")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -170,9 +170,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     folder = parse(arguments).folder
-    write_exam(folder / "sample_data" / "exam_small", 600, 500, 1)
-    write_exam(folder / "sample_data" / "exam_large", 900, 640, 2)
-    write_exam(folder / "one_more_exam" / "exam_third", 640, 520, 3)
+    write_exam(folder / "sample_data" / "exam_small", 470, 440, 1)
+    write_exam(folder / "sample_data" / "exam_large", 620, 520, 2)
+    write_exam(folder / "one_more_exam" / "exam_third", 500, 440, 3)
     write_broken_exams(folder / "broken_exams")
     for file in SEEDS:
         write_model(file, folder / "models")

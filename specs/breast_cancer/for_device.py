@@ -1,8 +1,9 @@
-"""Prints pipeline specs for the device that the pipelines shall run on: `for_device.py cpu SPEC.json ... > cpu.json`.
+"""Prints pipeline specs for the device that the pipelines shall run on: `for_device.py cpu SPEC ... | pachctl ... -f -`.
 
 The committed specs are for GPUs where the pipelines use one. For `cpu` the GPU limit goes, the image becomes the one
 without CUDA, and the scripts are told by DEVICE (or run.sh's argument). All else stays, and a spec that needs no GPU
-comes out as it went in; so one file describes a pipeline, whatever it runs on.
+comes out as it went in; so one file describes a pipeline, whatever it runs on. `--env NAME=VALUE` sets a variable of
+settings.sh: NUM_EPOCHS, BACKGROUND_THRESHOLD, GPU_NUMBER.
 """
 
 import argparse
@@ -35,11 +36,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("device", choices=("cpu", "gpu"))
     parser.add_argument("spec", type=Path, nargs="+")
+    parser.add_argument("--env", metavar="NAME=VALUE", action="append", default=[], help="may repeat")
     options = parser.parse_args()
+    variables = dict(setting.partition("=")[::2] for setting in options.env)
     for path in options.spec:
         try:
-            spec = json.loads(path.read_text())
-            print(json.dumps(for_device(spec, options.device), indent=2))
+            spec = for_device(json.loads(path.read_text()), options.device)
+            if variables:
+                spec["transform"].setdefault("env", {}).update(variables)
+            print(json.dumps(spec, indent=2))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             print(f"error: {path}: not a pipeline spec ({error})", file=sys.stderr)
             raise SystemExit(1) from None

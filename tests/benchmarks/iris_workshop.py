@@ -2,8 +2,8 @@
 
     python tests/benchmarks/iris_workshop.py [--rounds 3]
 
-By hand is what a shell does without Pachyderm: each script once for each datum, six of step 9's files one after the
-other as its one worker does, the rest by `xargs -P 3` as its three workers do. No versions, no skipping, no provenance.
+By hand is what a shell does without Pachyderm: each script once for each datum, Monday's files one after the other as
+step 9's one worker does, what follows by `xargs -P 3` as its three workers do. No versions, no skipping, no provenance.
 """
 
 import argparse
@@ -26,12 +26,12 @@ code=pach-pytorch; out={out}
 python3 $code/pre_process.py data/iris.csv $out/pre
 python3 $code/train.py $out/pre $out/train
 for name in test1 test2; do python3 $code/infer.py $out/train/model.pt data/$name.csv $out/step7; done
-for file in data/field/*.csv; do python3 $code/infer.py $out/train/model.pt $file $out/step9a; done
-ls data/test?.csv data/field/*.csv | xargs -P 3 -I @ python3 $code/infer.py $out/train/model.pt @ $out/step9b
+for file in data/field/monday/*.csv; do python3 $code/infer.py $out/train/model.pt $file $out/step9; done
+ls data/field/tuesday/*.csv | xargs -P 3 -I @ python3 $code/infer.py $out/train/model.pt @ $out/step9
 sed 1,2d data/iris.csv > $out/iris.csv
 python3 $code/pre_process.py $out/iris.csv $out/pre2
 python3 $code/train.py $out/pre2 $out/train2
-ls data/test?.csv data/field/*.csv | xargs -P 3 -I @ python3 $code/infer.py $out/train2/model.pt @ $out/step10
+ls data/test?.csv data/field/*/*.csv | xargs -P 3 -I @ python3 $code/infer.py $out/train2/model.pt @ $out/step10
 """
 
 

@@ -302,6 +302,11 @@ def run(examples: int, steps: int) -> None:
     )
 
 
+def test_the_daemon_does_what_the_model_does_for_a_while(pachd):
+    PfsMachine.pachd = pachd
+    run(examples=4, steps=20)
+
+
 @pytest.mark.slow
 def test_the_daemon_does_what_the_model_does(pachd):
     PfsMachine.pachd = pachd

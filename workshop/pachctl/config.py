@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -104,7 +102,8 @@ class Config:
         self.path, self.asked = path, context
         self.message = self._read()
         self.changed = "user_id" not in self.message or "v2" not in self.message
-        self.message.setdefault("user_id", uuid.uuid4().hex)
+        if "user_id" not in self.message:
+            self.message["user_id"] = os.urandom(16).hex()
         if "v2" not in self.message:
             self.message["v2"] = self._first()
         self.message.pop("v1", None)
@@ -200,6 +199,8 @@ class Config:
 
     def write(self) -> None:
         """Replace the file in one step; $PACH_CONFIG's folder must exist, the default one is made."""
+        import tempfile
+
         folder = self.path.parent
         if "PACH_CONFIG" in os.environ:
             if not folder.is_dir():

@@ -60,13 +60,21 @@ class Pachd:
                 except StopIteration:
                     return
                 except Exception as error:
-                    raise _refused(error, self.address) from None
+                    raise self._refused(error, method, request) from None
         finally:
             answers.cancel()
 
     def upload(self, method: str, answer: str, requests: Iterable[bytes], **options: Any) -> Message:
-        """Call a METHOD that takes a stream of messages, given as bytes."""
+        """Call a METHOD that takes a stream of messages, given as bytes. `about=` tells a refusal what was asked."""
         return self._start("stream_unary", method, answer, requests, **options)
+
+    def _refused(self, error: Exception, method: str, request: Any) -> Failure:
+        failure = _refused(error, self.address)
+        if isinstance(failure, Refused):
+            from workshop.pachctl.wrapping import surrounded
+
+            return Refused(surrounded(method, request, failure.text, failure.code), failure.code)
+        return failure
 
     def _start(
         self,
@@ -78,6 +86,7 @@ class Pachd:
         transaction: str = "",
         of: str = "",
         compressed: bool = False,
+        about: Mapping[str, Any] | None = None,
     ) -> Any:
         """Start a call. Its request's type is OF, or the method's name and the word Request, or Empty where there
         is none.
@@ -94,7 +103,7 @@ class Pachd:
             options = {"compression": _gzip()} if compressed else {}
             return caller(request, timeout=limit, metadata=metadata, **options)
         except Exception as error:
-            raise _refused(error, self.address) from None
+            raise self._refused(error, method, request if kind != "stream_unary" else about) from None
 
     def close(self) -> None:
         self.channel.close()
@@ -116,7 +125,10 @@ def _channel(client: Any, address: Address) -> Any:
     """A channel to the client's address, for calls that its own interceptor would log and wrap when they fail."""
     import grpc
 
-    options = [("grpc.max_receive_message_length", _MESSAGE_LIMIT), ("grpc.max_send_message_length", _MESSAGE_LIMIT)]
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+        ("grpc.max_send_message_length", _MESSAGE_LIMIT),
+    ]
     options += [("grpc.enable_retries", 0), ("grpc.primary_user_agent", "pachctl")]
     target = address.socket or client.address
     if address.secured:

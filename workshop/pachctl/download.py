@@ -7,6 +7,7 @@ import os
 import posixpath
 import sys
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from workshop.pachctl import address
 from workshop.pachctl.commands import Call, Flag, command, project_flag
@@ -61,7 +62,7 @@ def content(call: Call, file: dict, offset: int = 0) -> Iterator[bytes]:
         yield piece.value
 
 
-def _copy(call: Call, file: dict, out: io.BufferedIOBase, offset: int) -> None:
+def _copy(call: Call, file: dict, out: BinaryIO, offset: int) -> None:
     try:
         for piece in content(call, file, offset):
             out.write(piece)
@@ -79,7 +80,7 @@ def _to_path(call: Call, file: dict, path: str) -> None:
         offset, mode = offset or os.path.getsize(path), "ab"
     try:
         with open(path, mode) as out:
-            _copy(call, file, out, offset)  # type: ignore[arg-type]
+            _copy(call, file, out, offset)
     except OSError as error:
         raise Failure(go_error("open", path, error)) from None
 

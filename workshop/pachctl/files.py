@@ -144,4 +144,5 @@ def delete_file(call: Call) -> None:
 def _modify(call: Call, commit: dict, change: dict) -> None:
     """One change of files, as a commit of its own or within an open one."""
     of = "pfs_v2.ModifyFileRequest"
-    call.pachd.upload(f"{API}/ModifyFile", EMPTY, iter([encode(of, {"set_commit": commit}), encode(of, change)]))
+    messages = [encode(of, {"set_commit": commit}), encode(of, change)]
+    call.pachd.upload(f"{API}/ModifyFile", EMPTY, iter(messages), about={"set_commit": commit})

@@ -5,8 +5,10 @@ kept.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 _ESCAPES = {
     '"': '\\"',
@@ -40,6 +42,8 @@ def quoted(text: str) -> str:
 
 def parse_duration(text: str) -> int:
     """Nanoseconds of a duration such as 1h30m or -1.5s. Raises ValueError with Go's text."""
+    from decimal import Decimal
+
     rest = text[1:] if text[:1] in ("-", "+") else text
     if rest == "0":
         return 0
@@ -66,6 +70,8 @@ def parse_duration(text: str) -> int:
 
 def duration_text(nanoseconds: int) -> str:
     """A duration as Go prints it: 1h2m3s, 1.5s, 20ms, 0s."""
+    from decimal import Decimal
+
     sign, left = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
     if left < 10**9:
         for unit, size in (("ms", 10**6), ("µs", 10**3), ("ns", 1)):

@@ -35,14 +35,40 @@ _ROOMS = [
     "contexts",
     "completion",
 ]
+# noun (or a verb and a noun, where a noun has several rooms) -> the room that declares it
+_PLACES = {
+    "branch": "branches",
+    "cluster": "cluster",
+    "commit": "commits",
+    "commitV2": "commits",
+    "datum": "datums",
+    "defaults": "defaults",
+    "diff file": "diff",
+    "draw pipeline": "draw",
+    "file": "files",
+    "fsck": "cluster",
+    "get file": "download",
+    "job": "jobs",
+    "logs": "logs",
+    "metadata": "metadata",
+    "pipeline": "pipelines",
+    "project": "projects",
+    "put file": "upload",
+    "repo": "repos",
+    "secret": "secrets",
+    "transaction": "transactions",
+    "version": "cluster",
+}
 
 
-def load_rooms() -> None:
-    """Import the modules that declare commands."""
+def load_rooms(words: list[str] | None = None) -> None:
+    """Import the modules that declare commands: all of them, or only the one for WORDS where they name a command."""
     from importlib import import_module
 
-    for room in _ROOMS:
-        import_module(f"workshop.pachctl.{room}")
+    first, second = [*(words or []), "", ""][:2]
+    room = _PLACES.get(f"{first} {second}") or _PLACES.get(second) or _PLACES.get(first)
+    for name in [room] if room else _ROOMS:
+        import_module(f"workshop.pachctl.{name}")
 
 
 def main(words: list[str]) -> int:
@@ -79,16 +105,24 @@ def _flush() -> None:
 
 
 def _main(words: list[str]) -> int:
-    load_rooms()
+    if words and "-" in words[0][1:]:
+        from workshop.pachctl import former
+
+        if former.is_former(words[0]):
+            return _run_former(words)
+    return _run(words)
+
+
+def _run_former(words: list[str]) -> int:
+    """A command of Pachyderm 1.7, as what it is called today."""
     from workshop.pachctl import former
 
-    if words and former.is_former(words[0]):
-        status = 0
-        for line in former.modern(words):
-            print(f"{words[0]} is Pachyderm 1.7's; today: pachctl {' '.join(line)}", file=sys.stderr)
-            status = status or _run(line)
-        return status
-    return _run(words)
+    load_rooms()
+    status = 0
+    for line in former.modern(words):
+        print(f"{words[0]} is Pachyderm 1.7's; today: pachctl {' '.join(line)}", file=sys.stderr)
+        status = status or _run(line)
+    return status
 
 
 def _run(words: list[str]) -> int:
@@ -98,8 +132,13 @@ def _run(words: list[str]) -> int:
     context = _context(words)
     config = load(context)
     if words[:1] == ["help"]:
+        load_rooms()
         return _help(words[1:], config.project)
+    load_rooms(words)
     node, rest = find(words)
+    if node.run is None:  # not a command by its usual words: the whole tree decides what it is
+        load_rooms()
+        node, rest = find(words)
     try:
         arguments, flags, given = parse(node, rest)
     except UsageError as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from workshop.pachctl.protocol import Field, Schema, schema
@@ -249,6 +248,8 @@ def _same(short: float, value: float) -> bool:
 
 def timestamp_text(message: Mapping[str, Any]) -> str:
     """RFC 3339 in UTC, with as many groups of three decimals as needed."""
+    from datetime import datetime, timezone
+
     moment = datetime.fromtimestamp(message.get("seconds", 0), timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + _decimals(message.get("nanos", 0)) + "Z"
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
-import shlex
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -14,7 +11,6 @@ from typing import Any, TextIO
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.golang import json_text, quoted
 from workshop.pachctl.messages import Message, to_json
-from workshop.pachctl.specs import resolved
 
 
 class Encoder:
@@ -31,6 +27,8 @@ class Encoder:
         """A message in protobuf's JSON with the original names, or a plain value with its keys sorted."""
         plain = to_json(_without_branches(value)) if isinstance(value, Message) else value
         if self.form == "yaml":
+            from workshop.pachctl.yamltext import yaml_text
+
             self.out.write(("---\n" if self.count else "") + yaml_text(plain))
         else:
             self.out.write(json_text(plain, indent=2, escape_html=False, sort=not isinstance(value, Message)) + "\n")
@@ -62,82 +60,9 @@ def _without_branches(message: Message) -> Message:
     return made
 
 
-def yaml_text(value: Any) -> str:
-    """A JSON value as YAML: keys sorted, four spaces a level, text quoted only where it would read as something
-    else.
-    """
-    if isinstance(value, dict | list) and value:
-        return "\n".join(_block(value, 0)) + "\n"
-    return _inline(value) + "\n"
-
-
-def _block(value: Any, indent: int) -> list[str]:
-    lines = []
-    deeper = 4 * ((indent + 4) // 4)
-    if isinstance(value, list):
-        for item in value:
-            inner = (
-                _block(item, indent + 2)
-                if isinstance(item, dict | list) and item
-                else [" " * indent + "  " + _inline(item)]
-            )
-            lines += [" " * indent + "- " + inner[0].lstrip(" "), *inner[1:]]
-        return lines
-    for key in sorted(value):
-        item = value[key]
-        name = " " * indent + _inline(key) + ":"
-        if isinstance(item, dict | list) and item:
-            lines += [name, *_block(item, deeper)]
-        elif isinstance(item, str) and "\n" in item:
-            ending = "" if item.endswith("\n") else "-"
-            lines += [
-                f"{name} |{ending}",
-                *[" " * deeper + line if line else "" for line in item.rstrip("\n").split("\n")],
-            ]
-        else:
-            lines.append(f"{name} {_inline(item)}")
-    return lines
-
-
-_PLAIN = re.compile(r"(?![-?:](?: |$))(?![,\[\]{}#&*!|>'\"%@`\s])(?!.*(?:: |:$| #|\s$))[^\x00-\x1f\x7f]+")
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "null" if value is None else str(value).lower()
-    if isinstance(value, dict | list):
-        return "{}" if isinstance(value, dict) else "[]"
-    if not isinstance(value, str):
-        return str(value)
-    if resolved(value) != "str" or value in (
-        "y",
-        "Y",
-        "n",
-        "N",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "Yes",
-        "No",
-        "On",
-        "Off",
-        "YES",
-        "NO",
-        "ON",
-        "OFF",
-    ):
-        return quoted(value)
-    if _PLAIN.fullmatch(value) and value not in ("-", "?", ":"):
-        return value
-    if any(ord(character) < 0x20 or character == "\x7f" for character in value):
-        return quoted(value)
-    return "'" + value.replace("'", "''") + "'"
-
-
 def paged(show: Callable[[TextIO], None], without: bool = False) -> None:
     """Show through $PAGER, or less, at a terminal; elsewhere as it is. A failure is told by the pager's line, too."""
-    pager = shlex.split(os.environ.get("PAGER", "")) or ["less", "-RFX"]
+    pager = os.environ.get("PAGER", "").split() or ["less", "-RFX"]
     if without:
         show(sys.stdout)
         return
@@ -157,6 +82,8 @@ def paged(show: Callable[[TextIO], None], without: bool = False) -> None:
 
 
 def _page(pager: list[str], text: str) -> None:
+    import subprocess
+
     try:
         subprocess.run(pager, input=text.encode(), check=False)
     except OSError as error:

@@ -2,7 +2,7 @@
 
 python-pachyderm 7.6.0 carries an older snapshot of the protocol. What 2.12 added and this command reads or writes is
 listed in `NEWER`, one message a line: `message NAME: field number type[ after FIELD], ...` declares one, `extend`
-changes one (`- field` removes it). A type is a scalar, `map` (string to string), or a message's or enum's full name; `*` means
+changes one (`- field` removes it). A type is a scalar, `map` (string to string), or a full name; `*` means
 repeated, `|` that the field belongs to a oneof.
 """
 

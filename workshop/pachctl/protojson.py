@@ -4,12 +4,8 @@ see them.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import calendar
 import json
 import re
-from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from workshop.pachctl.messages import Message
@@ -215,17 +211,19 @@ class _Reader:
 
 
 def _integer(text: str, kind: str) -> int | None:
+    from decimal import Decimal
+
     if not _NUMBER.fullmatch(text):
         return None
-    try:
-        value = Decimal(text)
-    except InvalidOperation:  # pragma: no cover - the pattern admits numbers only
-        return None
+    value = Decimal(text)
     low, high = _RANGES[kind]
     return int(value) if value == value.to_integral_value() and low <= value <= high else None
 
 
 def _base64(text: str) -> bytes | None:
+    import base64
+    import binascii
+
     try:
         return base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
     except binascii.Error:
@@ -233,6 +231,7 @@ def _base64(text: str) -> bytes | None:
 
 
 def _timestamp(text: str) -> dict[str, int] | None:
+    import calendar
     from datetime import datetime
 
     match = _INSTANT.fullmatch(text)

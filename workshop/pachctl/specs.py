@@ -13,17 +13,10 @@ from workshop.pachctl.errors import Failure
 from workshop.pachctl.golang import Number, json_text, quoted
 from workshop.pachctl.messages import Message
 from workshop.pachctl.protojson import parse
+from workshop.pachctl.yamltext import resolved
 
 _SCHEMA_KEY = "$schema"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?")
-_WORDS = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), "null"),
-    **dict.fromkeys(("true", "True", "TRUE", "false", "False", "FALSE"), "bool"),
-    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "-.inf", ".nan", ".NaN", ".NAN"), "float"),
-    "<<": "merge",
-}
 # what PyYAML says -> what pachctl's library (of the same family) says
 _PROBLEMS = (
     ("expected the node content", "did not find expected node content"),
@@ -120,21 +113,6 @@ def _scalar(node: Any) -> Any:
             raise ValueError(f"integer value {quoted(text)} does not match regexp ^(0|(-?[1-9][0-9]*))$")
         return Number(text)
     raise ValueError(f'tag "!!{tag}" unsupported')
-
-
-def resolved(text: str) -> str:
-    """The type that an unquoted YAML scalar has: str, int, float, bool, null, timestamp or merge."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[:1] in "+-0123456789.":
-        plain = text.replace("_", "")
-        if re.fullmatch(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)", plain):
-            return "int"
-        if _FLOAT.fullmatch(plain):
-            return "float"
-        if _DATE.fullmatch(text):
-            return "timestamp"
-    return "str"
 
 
 def read_json(text: str) -> str:

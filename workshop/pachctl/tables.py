@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any, TextIO
 
 from workshop.pachctl.messages import timestamp_text
@@ -148,6 +147,8 @@ def timestamp(moment: Mapping[str, Any]) -> str:
 
 def local_timestamp(moment: Mapping[str, Any]) -> str:
     """RFC 3339 in this machine's time zone, whole seconds."""
+    from datetime import datetime, timezone
+
     local = datetime.fromtimestamp(moment.get("seconds", 0), timezone.utc).astimezone()
     text = local.isoformat(timespec="seconds")
     return text[:-6] + "Z" if text.endswith("+00:00") else text

@@ -165,8 +165,8 @@ def _requests(info: Message) -> list[str]:
     lines = []
     for index, stored in enumerate(info.requests):
         kind = next(iter(stored), "")
-        request = stored[kind] if kind else None
-        force = " --force" if kind.startswith("delete") and request.force else ""
+        request = stored[kind] if kind else Message("google.protobuf.Empty")
+        force = " --force" if kind.startswith("delete") and request.get("force") else ""
         if kind == "create_repo":
             line = f"{'update' if request['update'] else 'create'} repo {address.repo_text(request.repo)}"
         elif kind == "delete_repo":

@@ -66,7 +66,7 @@ def put_file(call: Call) -> None:
     upload = _Upload(commit, call.append, call.recursive, call.untar, _Progress() if show else None)
     requests = _Guarded(upload.requests(_targets(sources, file["path"], call.full_path, call.recursive)))
     try:
-        call.pachd.upload(f"{API}/ModifyFile", EMPTY, requests, compressed=call.compress)
+        call.pachd.upload(f"{API}/ModifyFile", EMPTY, requests, compressed=call.compress, about={"set_commit": commit})
     except Failure:
         if requests.failure is not None:
             raise requests.failure from None

@@ -226,7 +226,8 @@ class Pool:
                 folder.mkdir(parents=True)
                 for path in paths:
                     if path.is_dir():
-                        shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+                        ignored = shutil.ignore_patterns("__pycache__")
+                        shutil.copytree(path, folder, ignore=ignored, dirs_exist_ok=True)  # its contents, as COPY does
                     elif path.is_file():
                         shutil.copy2(path, folder / path.name)
                     else:

@@ -7,7 +7,7 @@ import pytest
 from workshop.pachd.errors import AlreadyExists, NotFound, PachydermError
 from workshop.pachd.model import META, SPEC, BranchName, PipelineName
 from workshop.pachd.pfs import commits
-from workshop.pachd.pps import control, creation, jobs, pipelines
+from workshop.pachd.pps import control, creation, jobs, logs, pipelines
 from workshop.pachd.pps.records import JobState, PipelineState
 
 from .conftest import pfs_input
@@ -400,3 +400,27 @@ def test_two_pipelines_in_one_transaction_share_a_commit_set(verbs):
     assert [job.name.id for name in "pq" for job in verbs.jobs(name)] == [tx.set_id] * 2
     with verbs.store.database.read() as db:
         assert len(jobs.unfinished(db)) == 2
+
+
+# ---------------------------------------------------------------- words
+def notes(verbs, name: str = "p") -> list[str]:
+    with verbs.store.database.read() as db:
+        return [line.message for line in logs.read(db, PipelineName("default", name), master=True)]
+
+
+def test_an_update_of_the_code_without_reprocess_is_explained_in_the_log(verbs):
+    verbs.repo("in")
+    verbs.create("p", pfs_input("in"))
+    verbs.create("p", pfs_input("in"), update=True, reprocess=True, transform={"cmd": ["false"]})
+    assert notes(verbs) == []
+    verbs.create("p", pfs_input("in"), update=True, transform={"cmd": ["sh"]})
+    (text,) = notes(verbs)
+    assert text.startswith("note: transform.cmd changed, but datums that version 2 processed are skipped")
+
+
+def test_translations_and_empty_keys_are_explained_in_the_log(verbs):
+    verbs.repo("a", "b")
+    verbs.create("p", {"join": [{"atom": {"repo": name, "glob": "/*"}} for name in "ab"]}, standby=True)
+    found = notes(verbs)
+    assert sum("translated" in text for text in found) == 3
+    assert sum("has no join_on" in text for text in found) == 2

@@ -184,5 +184,5 @@ def test_copying_a_directory_of_any_size_stores_a_few_nodes():
 def test_texts_of_collisions_are_pachyderms():
     assert str(Collision("/a/b", None)) == "file / directory path collision (/a/b)"
     assert (
-        str(Collision("/f", ("", "d1"))) == "duplicate path output by different datums (/f from default and /f from d1)"
+        str(Collision("/f", ("", "d1"))) == "duplicate path output by different datums (/f from d1 and /f from default)"
     )

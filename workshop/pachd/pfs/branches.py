@@ -95,9 +95,7 @@ def _fill(tx: Transaction, name: BranchName) -> Branch:
         return found
     repo = rows.repo(tx.db, name.repo)
     if ids.is_id(name.name):
-        raise errors.PachydermError(
-            "fill new branches: upsert branch: update head: branch name cannot be a UUID V4"
-        )
+        raise errors.PachydermError("fill new branches: upsert branch: update head: branch name cannot be a UUID V4")
     head = commits.empty(tx, repo.row, name, [], None)
     return rows.branch_by_row(tx.db, put_head(tx, repo.row, name, None, head.row))
 

@@ -171,6 +171,12 @@ def modify(pfs: Pfs, handle: CommitHandle, fill: Callable[[Modification], None])
         with pfs.transaction() as tx:
             rows = writer.rows()
             store.blobs.record(tx.db, rows)
+
+            def record() -> None:
+                writer.flush()
+                store.blobs.record(tx.db, writer.rows())
+
+            modification.flush = record
             modification.read = lambda at, name: store.blobs.read(store.blobs.locate(at, [name])[0], name)
             target, one_shot = commits.write_target(tx, handle)
             modification.target = target.row

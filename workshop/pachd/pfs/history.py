@@ -143,10 +143,14 @@ def newest_sets(
 ) -> tuple[list[str], int | None]:
     """Ids of the sets with a commit in a project (any: None), by their newest such commit; and where to go on."""
     query = """
-        SELECT set_id, max(commits.id) AS newest FROM commits JOIN repo ON repo.id = commits.repo
-        WHERE coalesce(?, repo.project) = repo.project GROUP BY set_id
-        HAVING newest < coalesce(?, 1 << 62) ORDER BY newest DESC LIMIT ?"""
-    found = db.execute(query, (project, before, count)).fetchall()
+        SELECT set_id, commits.id AS newest FROM commits JOIN repo ON repo.id = commits.repo
+        WHERE coalesce(:project, repo.project) = repo.project AND commits.id < coalesce(:before, 1 << 62)
+        AND NOT EXISTS (
+            SELECT 1 FROM commits AS later JOIN repo AS other ON other.id = later.repo
+            WHERE later.set_id = commits.set_id AND later.id > commits.id
+            AND coalesce(:project, other.project) = other.project)
+        ORDER BY commits.id DESC LIMIT :count"""
+    found = db.execute(query, {"project": project, "before": before, "count": count}).fetchall()
     return [row["set_id"] for row in found], found[-1]["newest"] if found else before
 
 

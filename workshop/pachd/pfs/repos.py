@@ -191,13 +191,9 @@ def delete_all(tx: Transaction) -> None:
 
 
 def summary(db: sqlite3.Connection, projects: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Of each project: its name, how many user repos it has, and their size in bytes."""
-    answers = []
-    for name in projects:
-        inspect_project(db, name)
-        repos = list_(db, USER, [name])
-        answers.append((name, len(repos), sum(size(db, repo) for repo in repos)))
-    return answers
+    """Of each of the projects that has user repos: its name, how many, and their size in bytes."""
+    found = [(name, list_(db, USER, [name])) for name in projects]
+    return [(name, len(held), sum(size(db, repo) for repo in held)) for name, held in found if held]
 
 
 def project_defaults(db: sqlite3.Connection, name: str) -> str:

@@ -8,9 +8,9 @@ from workshop.pachd import cron, ids, spec
 from workshop.pachd.errors import AlreadyExists, NotFound, PachydermError
 from workshop.pachd.model import META, SPEC, USER, BranchName, CommitHandle, CommitName, PipelineName, RepoName
 from workshop.pachd.pfs import branches, commits, repos, rows
-from workshop.pachd.pps import jobs, pipelines, secrets
+from workshop.pachd.pps import jobs, logs, pipelines, secrets
 from workshop.pachd.pps.records import Pipeline, PipelineState
-from workshop.pachd.spec import inputs
+from workshop.pachd.spec import inputs, notes
 from workshop.pachd.spec.fields import Document, dump, parse, timestamp_text
 
 
@@ -36,7 +36,17 @@ def create(tx: Any, made: spec.Spec) -> Pipeline:
     if old is not None:
         jobs.stop_all(tx, name, "updated")
     connect(tx, pipeline, [] if pipeline.stopped else provenance(pipeline))
+    _log_notes(tx, old, pipeline, made.warnings)
     return pipeline
+
+
+def _log_notes(tx: Any, old: Pipeline | None, new: Pipeline, warnings: list[str]) -> None:
+    """Say in the pipeline's log what its author may not expect."""
+    texts = [*warnings, *notes.of_input(new.details.get("input"))]
+    if old is not None and old.salt == new.salt:
+        texts += notes.of_update(old.details, new.details, old.version)
+    lines = [logs.Line(new.name, f"note: {text}", tx.now, job=tx.set_id, master=True) for text in texts]
+    logs.write(tx.db, lines)
 
 
 def rerun(tx: Any, name: PipelineName, reprocess: bool) -> Pipeline:

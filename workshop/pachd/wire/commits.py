@@ -93,6 +93,7 @@ class Commits:
             commit = commits.resolve(db, handle)
             if history.has_reached(db, commit, request.wait):
                 return infos.commit_info(db, commit)
+        call.on_end(self.pfs.store.changes.bump)
         return self._wait(commit, request.wait, call)
 
     def _wait(self, commit: rows.Commit, state: int, call: Call) -> bytes:
@@ -109,9 +110,7 @@ class Commits:
         return answer
 
     def _wait_for(self, check: Callable[[], T | None], call: Call) -> T | None:
-        changes = self.pfs.store.changes
-        call.on_end(changes.bump)
-        return changes.wait_for(check, call.cancelled)
+        return self.pfs.store.changes.wait_for(check, call.cancelled)
 
     @raw_answer
     def ListCommit(self, request: Any, call: Call) -> Iterator[bytes]:
@@ -143,6 +142,7 @@ class Commits:
         database = self.pfs.store.database
         with database.read() as db:
             repo = rows.repo(db, name)
+        call.on_end(self.pfs.store.changes.bump)
         origin = None if request.all else request.origin_kind or None
         last = 0
 
@@ -169,6 +169,7 @@ class Commits:
             waiting = {commit.row for commit in later}
             page = infos.commit_infos(db, [commit for commit in members if commit.row not in waiting])
         yield from page
+        call.on_end(self.pfs.store.changes.bump)
         for commit in later:
             yield self._wait(commit, pfs_v2.FINISHED, call)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from workshop.pachd.pfs import Pfs, fsck
+from workshop.pachd.pfs import Pfs, commits, fsck, rows, zombies
+from workshop.pachd.wire.names import commit_handle
 from workshop.pachd.wire.schema import pfs_v2
 from workshop.pachd.wire.serve import Call
 
@@ -28,3 +29,16 @@ class Fsck:
             yield pfs_v2.FsckResponse(error=text)
             if done:
                 yield pfs_v2.FsckResponse(fix=done)
+        yield from self._zombies(request)
+
+    def _zombies(self, request: Any) -> Iterator[Any]:
+        store = self.pfs.store
+        with store.database.read() as db:
+            outputs: list[rows.Commit] = []
+            if request.HasField("zombie_target"):
+                outputs = [commits.resolve(db, commit_handle(request.zombie_target))]
+            elif request.zombie_all:
+                outputs = list(zombies.newest_outputs(db))
+            found = [text for commit in outputs for text in zombies.find(store, db, commit)]
+        for text in found:
+            yield pfs_v2.FsckResponse(error=text)

@@ -15,16 +15,17 @@ from workshop.pachd.pps import jobs, jobsets, pipelines
 from workshop.pachd.pps.jq import Filter
 from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Counters, Job, JobState, Pipeline
+from workshop.pachd.wire import encode
 from workshop.pachd.wire.pps_messages import (
     job_info,
+    job_json,
     job_name,
     nanoseconds,
     pipeline_name,
     project_names,
-    raw_json,
 )
-from workshop.pachd.wire.schema import google, pps_v2
-from workshop.pachd.wire.serve import Call, transactional
+from workshop.pachd.wire.schema import google
+from workshop.pachd.wire.serve import Call, raw_answer, transactional
 
 
 class Jobs:
@@ -33,7 +34,7 @@ class Jobs:
     _pfs: Pfs
     _live: Live
 
-    def _info(self, db: sqlite3.Connection, job: Job, details: bool, versions: dict | None = None) -> Any:
+    def _info(self, db: sqlite3.Connection, job: Job, details: bool, versions: dict | None = None) -> bytes:
         """JobInfo, with the version of the pipeline that the job is of (kept in `versions` for the next)."""
         versions = {} if versions is None else versions
         key = (job.name.pipeline, job.version)
@@ -42,7 +43,8 @@ class Jobs:
         return job_info(job, versions[key], self._live, details)
 
     # ------------------------------------------------------------ one
-    def InspectJob(self, request: Any, call: Call) -> Any:
+    @raw_answer
+    def InspectJob(self, request: Any, call: Call) -> bytes:
         if not request.HasField("job"):
             raise PachydermError("must specify a job")
         name = job_name(request.job, "InspectJobRequest.Job")
@@ -101,7 +103,8 @@ class Jobs:
         return google.Empty()
 
     # ------------------------------------------------------------ several
-    def ListJob(self, request: Any, call: Call) -> Iterator[Any]:
+    @raw_answer
+    def ListJob(self, request: Any, call: Call) -> Iterator[bytes]:
         name: PipelineName | None = None
         if request.HasField("pipeline"):
             name = pipeline_name(request.pipeline, "ListJobRequest.Pipeline", "validate recv")
@@ -116,28 +119,29 @@ class Jobs:
                 found = found[: request.number]
         yield from self._send(found, request)
 
-    def _send(self, found: list[Job], request: Any) -> Iterator[Any]:
+    def _send(self, found: list[Job], request: Any) -> Iterator[bytes]:
         versions: dict[tuple[PipelineName, int], Pipeline | None] = {}
 
-        def infos() -> Iterator[Any]:
+        def infos() -> Iterator[bytes]:
             for start in range(0, len(found), 100):  # no snapshot is held while the client reads
                 with self._pfs.store.database.read() as db:
                     page = [self._info(db, job, request.details, versions) for job in found[start : start + 100]]
                 yield from page
 
-        kept = Filter(request.jqFilter, "job").keep(infos(), raw_json)
+        kept = Filter(request.jqFilter, "job").keep(infos(), job_json)
         for position, info in enumerate(kept):
             if 0 < request.number <= position:
                 return
             yield info
 
-    def SubscribeJob(self, request: Any, call: Call) -> Iterator[Any]:
-        if not request.pipeline.name:
+    @raw_answer
+    def SubscribeJob(self, request: Any, call: Call) -> Iterator[bytes]:
+        if not request.HasField("pipeline"):
             raise PachydermError("pipeline must be specified")
-        name = PipelineName(request.pipeline.project.name or DEFAULT_PROJECT, request.pipeline.name)
+        name = pipeline_name(request.pipeline, "SubscribeJobRequest.Pipeline", "validate recv")
         sent: set[int] = set()
 
-        def fresh() -> list[Any] | None:
+        def fresh() -> list[bytes] | None:
             with self._pfs.store.database.read() as db:
                 found = [job for job in jobs.unfinished(db, name) if job.row not in sent]
                 sent.update(job.row for job in found)
@@ -147,7 +151,8 @@ class Jobs:
             yield from self._pfs.store.changes.wait_for(fresh, call.cancelled) or []
 
     # ------------------------------------------------------------ sets
-    def InspectJobSet(self, request: Any, call: Call) -> Iterator[Any]:
+    @raw_answer
+    def InspectJobSet(self, request: Any, call: Call) -> Iterator[bytes]:
         if not request.HasField("job_set"):
             raise InvalidArgument("validate recv: invalid InspectJobSetRequest.JobSet: value is required")
         id = request.job_set.id
@@ -158,11 +163,11 @@ class Jobs:
             infos = [self._info(db, job, request.details) for job in jobsets.inspect(db, id)]
         yield from infos
 
-    def _wait_for_set(self, id: str, details: bool, call: Call) -> Iterator[Any]:
+    def _wait_for_set(self, id: str, details: bool, call: Call) -> Iterator[bytes]:
         """The jobs of a set as they end; returns when all its commits are finished too."""
         sent: set[int] = set()
 
-        def progress() -> tuple[list[Any], bool] | None:
+        def progress() -> tuple[list[bytes], bool] | None:
             with self._pfs.store.database.read() as db:
                 there = jobsets.inspect(db, id)
                 ended = [job for job in there if job.terminal and job.row not in sent]
@@ -176,7 +181,8 @@ class Jobs:
             infos, over = self._pfs.store.changes.wait_for(progress, call.cancelled) or ([], True)
             yield from infos
 
-    def ListJobSet(self, request: Any, call: Call) -> Iterator[Any]:
+    @raw_answer
+    def ListJobSet(self, request: Any, call: Call) -> Iterator[bytes]:
         if request.number < 0:
             raise PachydermError("number must be non-negative")
         projects = project_names(request.projects)
@@ -192,10 +198,10 @@ class Jobs:
                     job for job in jobsets.inspect(db, id) if not projects or job.name.pipeline.project in projects
                 ]
                 infos = [self._info(db, job, request.details) for job in found]
-            infos = list(Filter(request.jqFilter, "job").keep(infos, raw_json))
+            infos = list(Filter(request.jqFilter, "job").keep(infos, job_json))
             if infos:
                 count += 1
-                yield pps_v2.JobSetInfo(job_set=pps_v2.JobSet(id=id), jobs=infos)
+                yield encode.part(1, encode.text(1, id)) + b"".join(encode.part(2, info) for info in infos)
 
 
 def _commit_name(message: Any) -> CommitName:

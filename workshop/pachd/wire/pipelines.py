@@ -15,18 +15,19 @@ from workshop.pachd.pps import control, creation, crons, defaults, jobs, pipelin
 from workshop.pachd.pps.jq import Filter, render
 from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Pipeline
+from workshop.pachd.spec import translate
 from workshop.pachd.spec.fields import JsonFault, dump, load, parse
 from workshop.pachd.wire.pps_messages import (
     NAME_MISSING,
     pipeline_info,
+    pipeline_json,
     pipeline_message,
     pipeline_name,
     project_names,
-    raw_json,
     required_pipeline,
 )
 from workshop.pachd.wire.schema import google, pfs_v2, pps_v2
-from workshop.pachd.wire.serve import Call, transactional
+from workshop.pachd.wire.serve import Call, raw_answer, transactional
 
 
 def _pack(request: Any) -> Any:
@@ -40,7 +41,9 @@ def _pack_v2(request: Any) -> Any:
     packed = pps_v2.CreatePipelineTransaction(user_json=request.create_pipeline_request_json)
     kept = packed.create_pipeline_request
     with contextlib.suppress(JsonFault, json_format.ParseError):  # the trial run says what is wrong
-        json_format.ParseDict(parse(packed.user_json), kept)
+        json_format.ParseDict(parse(translate(packed.user_json)[0]), kept)
+    if kept.HasField("pipeline"):
+        kept.pipeline.project.name = kept.pipeline.project.name or DEFAULT_PROJECT
     kept.update, kept.reprocess, kept.dry_run = request.update, request.reprocess, request.dry_run
     return packed
 
@@ -101,14 +104,16 @@ class Pipelines:
         return answer
 
     # ------------------------------------------------------------ read
-    def InspectPipeline(self, request: Any, call: Call) -> Any:
+    @raw_answer
+    def InspectPipeline(self, request: Any, call: Call) -> bytes:
         name = required_pipeline(request)
         with self._pfs.store.database.read() as db:
             found = pipelines.inspect(db, name)
             last = jobs.latest_state(db, found.name)
         return pipeline_info(found, last, self._live, request.details)
 
-    def ListPipeline(self, request: Any, call: Call) -> Iterator[Any]:
+    @raw_answer
+    def ListPipeline(self, request: Any, call: Call) -> Iterator[bytes]:
         name = None
         if request.HasField("pipeline"):
             name = pipeline_name(request.pipeline, "ListPipelineRequest.Pipeline", "validate recv")
@@ -117,7 +122,7 @@ class Pipelines:
         except PachydermError as fault:
             raise fault.wrapped("could not list pipeline info: ") from None
         infos = (pipeline_info(found, last, self._live) for found, last in rows)
-        kept = Filter(request.jqFilter, "pipeline", "could not list pipeline info: ").keep(infos, raw_json)
+        kept = Filter(request.jqFilter, "pipeline", "could not list pipeline info: ").keep(infos, pipeline_json)
         size, first = request.page.page_size, max(request.page.page_index, 0)
         for position, info in enumerate(kept):
             if size > 0 and position >= (first + 1) * size:

@@ -10,11 +10,12 @@ from typing import Any
 from google.protobuf import json_format
 
 from workshop.pachd.errors import InvalidArgument
-from workshop.pachd.model import DEFAULT_PROJECT, SPEC, USER, CommitName, JobName, PipelineName, RepoName
+from workshop.pachd.model import DEFAULT_PROJECT, SPEC, USER, CommitName, JobName, PipelineName
 from workshop.pachd.pps import status
 from workshop.pachd.pps.live import Live, WorkerStatus
 from workshop.pachd.pps.records import Job, JobState, Pipeline
 from workshop.pachd.spec import inputs
+from workshop.pachd.wire import encode
 from workshop.pachd.wire.schema import message_class, pfs_v2, pps_v2
 
 _PipelineDetails = message_class("pps_v2.PipelineInfo.Details")
@@ -70,15 +71,9 @@ def pipeline_message(name: PipelineName) -> Any:
     return pps_v2.Pipeline(project=pfs_v2.Project(name=name.project), name=name.name)
 
 
-def commit_message(name: CommitName, branch: str) -> Any:
-    """A commit with the branch that it was made on: clients read either of `branch.repo` and `repo`."""
-    repo = _repo(name.repo)
-    return pfs_v2.Commit(repo=repo, id=name.id, branch=pfs_v2.Branch(repo=repo, name=branch))
-
-
-@lru_cache(1024)
-def _repo(name: RepoName) -> Any:
-    return pfs_v2.Repo(name=name.name, type=name.type, project=pfs_v2.Project(name=name.project))
+@lru_cache(4096)
+def _pipeline(name: PipelineName) -> bytes:
+    return encode.text(1, name.name) + encode.part(2, encode.text(1, name.project))
 
 
 # ---------------------------------------------------------------- pipelines
@@ -87,97 +82,105 @@ def _details(text: str) -> bytes:
     return json_format.Parse(text, _PipelineDetails()).SerializeToString()
 
 
-def pipeline_info(pipeline: Pipeline, last_job: int, live: Live, details: bool = True) -> Any:
-    """PipelineInfo of one version."""
-    info = pps_v2.PipelineInfo(
-        pipeline=pipeline_message(pipeline.name),
-        version=pipeline.version,
-        spec_commit=commit_message(CommitName(pipeline.name.repo(SPEC), pipeline.spec_commit), "master"),
-        stopped=pipeline.stopped,
-        state=int(pipeline.state),
-        reason=pipeline.reason,
-        last_job_state=last_job,
-        parallelism=pipeline.parallelism,
-        type=pipeline.type,
-        user_spec_json=pipeline.user_spec,
-        effective_spec_json=pipeline.effective_spec,
-        metadata=pipeline.metadata,
-    )
+def pipeline_info(pipeline: Pipeline, last_job: int, live: Live, details: bool = True) -> bytes:
+    """PipelineInfo of one version, as wire bytes."""
+    info = [
+        encode.part(1, _pipeline(pipeline.name)),
+        encode.number(2, pipeline.version),
+        encode.part(3, encode.commit(CommitName(pipeline.name.repo(SPEC), pipeline.spec_commit), "master")),
+        encode.number(4, pipeline.stopped),
+        encode.number(5, pipeline.state),
+        encode.text(6, pipeline.reason),
+        encode.number(8, last_job),
+        encode.number(9, pipeline.parallelism),
+        encode.number(10, pipeline.type),
+        encode.text(13, pipeline.user_spec),
+        encode.text(14, pipeline.effective_spec),
+        encode.pairs(15, pipeline.metadata),
+    ]
     if details:
-        info.details.MergeFromString(_details(pipeline.details_text))
-        info.details.workers_requested = pipeline.parallelism
-        info.details.workers_available = live.workers_available(pipeline)
-        info.details.recent_error = live.recent_error(pipeline)
         exceeded = status.overdue(pipeline)
-        if exceeded is not None:  # pachctl raises an alert for every pipeline that has this time
-            time(info.details.workers_started_at, exceeded[0])
-    return info
+        more = [
+            _details(pipeline.details_text),
+            encode.text(6, live.recent_error(pipeline)),
+            encode.number(7, pipeline.parallelism),
+            encode.number(8, live.workers_available(pipeline)),
+            # pachctl raises an alert for every pipeline that has the time at which its workers started
+            encode.time(38, exceeded[0] if exceeded else None),
+        ]
+        info.append(encode.part(12, b"".join(more)))
+    return b"".join(info)
+
+
+def pipeline_json(info: bytes) -> str:
+    """The JSON of a PipelineInfo as jq filters see it."""
+    return _json(pps_v2.PipelineInfo.FromString(info))
 
 
 # ---------------------------------------------------------------- jobs
 _JOB_FIELDS = {
     *("transform", "parallelismSpec", "egress", "service", "spout", "resourceRequests", "resourceLimits"),
     *("sidecarResourceLimits", "salt", "datumSetSpec", "datumTimeout", "jobTimeout", "datumTries"),
-    *("schedulingSpec", "podSpec", "podPatch", "sidecarResourceRequests"),
+    *("schedulingSpec", "podSpec", "podPatch", "sidecarResourceRequests", "input"),
 }
+_ANY_ID = "0" * 12 + "4" + "0" * 19  # stands for the job's id in what is kept
 
 
 @lru_cache(512)
 def _job_details(text: str) -> bytes:
-    """JobInfo.Details without its input, which names the job's commits."""
+    """JobInfo.Details of a version of a pipeline; its input names the commits of the job _ANY_ID."""
     document = {key: value for key, value in json.loads(text).items() if key in _JOB_FIELDS}
+    if "input" in document:
+        document["input"] = inputs.with_commit(document["input"], _ANY_ID)
     return json_format.ParseDict(document, _JobDetails()).SerializeToString()
 
 
-def job_info(job: Job, pipeline: Pipeline | None, live: Live, details: bool = False) -> Any:
-    """JobInfo; `pipeline` is the version that the job is of."""
+def job_info(job: Job, pipeline: Pipeline | None, live: Live, details: bool = False) -> bytes:
+    """JobInfo as wire bytes; `pipeline` is the version that the job is of."""
     counters = job.counters
-    info = pps_v2.JobInfo(
-        job=pps_v2.Job(pipeline=pipeline_message(job.name.pipeline), id=job.name.id),
-        pipeline_version=job.version,
-        output_commit=commit_message(job.commit(USER), pipeline.output_branch if pipeline else "master"),
-        restart=job.restart,
-        data_processed=counters.processed,
-        data_skipped=counters.skipped,
-        data_total=counters.total,
-        data_failed=counters.failed,
-        data_recovered=counters.recovered,
-        stats=process_stats(job.stats),
-        state=int(job.state),
-        reason=job.reason,
-    )
-    time(info.created, job.created)
-    time(info.started, job.started)
-    time(info.finished, job.finished)
+    info = [
+        encode.part(1, encode.part(1, _pipeline(job.name.pipeline)) + encode.text(2, job.name.id)),
+        encode.number(2, job.version),
+        encode.part(3, encode.commit(job.commit(USER), pipeline.output_branch if pipeline else "master")),
+        encode.number(4, job.restart),
+        encode.number(5, counters.processed),
+        encode.number(6, counters.skipped),
+        encode.number(7, counters.total),
+        encode.number(8, counters.failed),
+        encode.number(9, counters.recovered),
+        encode.part(10, process_stats(job.stats)),
+        encode.number(11, job.state),
+        encode.text(12, job.reason),
+        encode.time(13, job.created),
+        encode.time(14, job.started),
+        encode.time(15, job.finished),
+    ]
     if details and pipeline is not None:
-        info.details.MergeFromString(_job_details(pipeline.details_text))
-        shown = inputs.with_commit(pipeline.details.get("input"), job.name.id)
-        if shown is not None:
-            json_format.ParseDict(shown, info.details.input)
-        if job.state == JobState.RUNNING:
-            for worker in live.worker_status(job):
-                _add_worker(info.details.worker_status.add(), worker)
-    return info
+        kept = _job_details(pipeline.details_text).replace(_ANY_ID.encode(), job.name.id.encode())
+        workers = live.worker_status(job) if job.state == JobState.RUNNING else []
+        info.append(encode.part(16, kept + b"".join(encode.part(6, _worker(worker)) for worker in workers)))
+    return b"".join(info)
 
 
-def _add_worker(message: Any, worker: WorkerStatus) -> None:
-    message.worker_id, message.job_id = worker.worker, worker.job
-    time(message.datum_status.started, worker.started)
-    for _, _, path in worker.inputs:
-        message.datum_status.data.add(path=path)
+def _worker(worker: WorkerStatus) -> bytes:
+    data = (encode.part(2, encode.text(1, path)) for _, _, path in worker.inputs)
+    datum = encode.time(1, worker.started) + b"".join(data)
+    return encode.text(1, worker.worker) + encode.text(2, worker.job) + encode.part(3, datum)
 
 
-def process_stats(stats: dict[str, int]) -> Any:
+def process_stats(stats: dict[str, int]) -> bytes:
     """ProcessStats of {download_time, process_time, upload_time (ns), download_bytes, upload_bytes}."""
-    message = pps_v2.ProcessStats(
-        download_bytes=stats.get("download_bytes", 0), upload_bytes=stats.get("upload_bytes", 0)
-    )
-    for key in ("download_time", "process_time", "upload_time"):
-        if stats.get(key) is not None:
-            time(getattr(message, key), stats[key])
-    return message
+    times = ("download_time", "process_time", "upload_time")
+    found = [encode.time(number, stats.get(key)) for number, key in enumerate(times, 1)]
+    found += [encode.number(4, stats.get("download_bytes", 0)), encode.number(5, stats.get("upload_bytes", 0))]
+    return b"".join(found)
 
 
-def raw_json(message: Any) -> str:
-    """The JSON that jq filters see: the protocol's field names, enums by name, unset fields left out."""
+def job_json(info: bytes) -> str:
+    """The JSON of a JobInfo as jq filters see it."""
+    return _json(pps_v2.JobInfo.FromString(info))
+
+
+def _json(message: Any) -> str:
+    """The protocol's field names, enums by name, unset fields left out."""
     return json.dumps(json_format.MessageToDict(message, preserving_proto_field_name=True))

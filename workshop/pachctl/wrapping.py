@@ -1,0 +1,115 @@
+"""What a Pachyderm 2.12 says around the cause when it refuses.
+
+A cluster names the step that failed before the cause (`pick commit tx: commit P/r@ not found`, then `branch "b" not
+found in repo P/r`); the embedded pachd answers with the bare cause, because python_pachyderm matches texts from their
+start. The screens of this command are the cluster's, whoever answers: what has its surroundings is left as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_MISSING = re.compile(r'(?:branch "[^"]*"|repo \S+|commit \S+) not found')
+_IN_TRANSACTION = {"FinishCommit": "finish commit in transaction: ", "GetFile": "get file: "}
+
+
+def surrounded(method: str, request: Mapping[str, Any] | None, text: str, code: str) -> str:
+    """The text of a refusal of METHOD with what belongs before it. REQUEST is what was asked."""
+    name, asked = method.rsplit("/", 1)[1], request or {}
+    if name == "StartCommit":
+        return _start_commit(asked, text)
+    if code != "NotFound":
+        return _unstarted(name, text)
+    if name in ("InspectBranch", "DeleteBranch") and _MISSING.match(text):
+        return _branch(name, asked["branch"], text)
+    if name == "CreateBranch":
+        return _create_branch(asked, text)
+    if name == "SubscribeCommit" and text.startswith("repo "):
+        return f"get repo ID: {_repo_row(asked['repo'])} not found"
+    commit = _commit_asked(name, asked, text)
+    if commit is None or not _MISSING.match(text):
+        return text
+    return f"{_IN_TRANSACTION.get(name, '')}{_unpicked(commit)}\n{text}"
+
+
+def _unstarted(name: str, text: str) -> str:
+    """`get file` tells its step for other causes, too."""
+    if name == "GetFile" and text.startswith(("pick commit tx: ", "cannot pick commit")):
+        text = text if text.startswith("pick") else f"pick commit tx: {text}"
+        return f"get file: {text}"
+    return text
+
+
+def _unpicked(commit: Mapping[str, Any]) -> str:
+    return f"pick commit tx: commit {_repo(commit['repo'])}@{commit['id']} not found"
+
+
+def _repo(repo: Mapping[str, Any]) -> str:
+    suffix = f".{repo['type']}" if repo.get("type") not in ("", "user") else ""
+    return f"{repo['project']['name']}/{repo['name']}{suffix}"
+
+
+def _repo_row(repo: Mapping[str, Any]) -> str:
+    return f"repo (id=0, project={repo['project']['name']}, name={repo['name']}, type={repo['type']})"
+
+
+def _commit_asked(name: str, asked: Mapping[str, Any], text: str) -> Mapping[str, Any] | None:
+    """The commit that a request names, where a request names one."""
+    if name == "DiffFile":
+        files = [asked["new_file"], *([asked["old_file"]] if asked.get("old_file") else [])]
+        named = [file["commit"] for file in files if _is_named(file["commit"], text)]
+        return (named or [files[0]["commit"]])[0]
+    places = {"FindCommits": "start", "ListCommit": "to", "Fsck": "zombie_target", "ModifyFile": "set_commit"}
+    if "file" in asked:
+        return asked["file"]["commit"]
+    return asked.get(places.get(name, "commit"))
+
+
+def _is_named(commit: Mapping[str, Any], text: str) -> bool:
+    """Whether a refusal speaks of this commit."""
+    return any(each and f'"{each}"' in text for each in (commit["branch"]["name"],)) or (
+        text.startswith(f"repo {_repo(commit['repo'])} ") or bool(commit["id"] and commit["id"] in text)
+    )
+
+
+def _start_commit(asked: Mapping[str, Any], text: str) -> str:
+    before = "start commit in transaction: "
+    if text.startswith(before):
+        return text
+    if "has not been finished" in text:
+        return f"{before}create commit: {text}"
+    if asked.get("parent") and _MISSING.match(text):
+        return f"{before}create commit: parent commit not found: {_unpicked(asked['parent'])}\n{text}"
+    return before + text
+
+
+def _branch(name: str, branch: Mapping[str, Any], text: str) -> str:
+    """A branch that is not there is missed row by row."""
+    repo = branch["repo"]
+    row = f"branch (id=0, branch={_repo(repo)}@{branch['name']}) not found"
+    if text.startswith("repo ") or f"repo {_repo(repo)} not found" in text or _lacks_repo(text):
+        row = f"{_repo_row(repo)} not found\n{row}"
+    if name == "DeleteBranch":
+        return f'get branch "{repo["project"]["name"]}/{repo["name"]}.{repo["type"]}@{branch["name"]}": {row}'
+    return f'inspect branch in transaction: {row}\nbranch "{branch["name"]}" not found in repo {_repo(repo)}'
+
+
+def _lacks_repo(text: str) -> bool:
+    return len(text.splitlines()) > 1 and text.splitlines()[0].startswith("repo ")
+
+
+def _create_branch(asked: Mapping[str, Any], text: str) -> str:
+    match = re.match(r"unable to inspect (\S+): (?!pick commit tx)", text)
+    if match:
+        cause = text[match.end() :]
+        head = asked["head"] or {}
+        if head.get("id") and cause.startswith("branch "):  # a name given as the head travels as an id
+            cause = re.sub(r'^branch "[^"]*"', 'branch ""', cause)
+        return f"unable to inspect {match.group(1)}: pick commit tx: commit {match.group(1)} not found\n{cause}"
+    trigger = asked.get("trigger") or {}
+    if trigger.get("branch") and text.startswith(f'branch "{trigger["branch"]}" not found'):
+        row = f"branch (id=0, branch={_repo(asked['branch']['repo'])}@{trigger['branch']}) not found"
+        return f"create branch: update head: updating branch trigger: {row}"
+    return text
