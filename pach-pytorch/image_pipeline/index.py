@@ -25,11 +25,14 @@ from annotations import AnnotationError, parse, true_boxes
 from pictures import PictureError, PictureReader, oddities, read_header
 
 VERSION = "1"
+ROWS = 1 << 14
+"""Rows that are written, and read, at a time."""
 OK, NOTED, QUARANTINED = "ok", "noted", "quarantined"
 
 SCHEMA = pa.schema(
     [
-        ("path", pa.string()),
+        ("folder", pa.dictionary(pa.int32(), pa.string())),
+        ("name", pa.string()),
         ("wnid", pa.dictionary(pa.int32(), pa.string())),
         ("label", pa.int32()),
         ("bytes", pa.int64()),
@@ -134,7 +137,8 @@ def to_table(rows: Iterable[Row], classes: Sequence[str], metadata: dict[str, st
         for row in rows
     ]
     columns = {
-        "path": [row.path for row in fixed],
+        "folder": [row.path.rpartition("/")[0] for row in fixed],
+        "name": [row.path.rpartition("/")[2] for row in fixed],
         "wnid": [row.wnid for row in fixed],
         "label": [-1 if row.status == QUARANTINED else known[row.wnid] for row in fixed],
         "bytes": [row.bytes for row in fixed],
@@ -154,14 +158,17 @@ def to_table(rows: Iterable[Row], classes: Sequence[str], metadata: dict[str, st
 class Index:
     """The images that can be used, packed. Image i has boxes first[i] .. first[i+1]-1; a box is a sample.
 
-    path_bytes, path_ends: paths end to end, and where each ends; boxes: (samples, 4) uint16; labels: (images,) int32;
-    sizes: bytes of each file; careful: who decodes it; first: (images + 1,) int64.
+    folder: (images,) int32, each file's place in `folders`; names: the files' names end to end, those of image i from
+    name_ends[i] to name_ends[i+1]; labels: (images,) int32; sizes: (images,) uint32, bytes of each file; careful: (images,)
+    bool, who decodes it; first: (images + 1,) int64; boxes: (samples, 4) uint16; counts: rows of each status.
     """
 
     root: Path
     classes: list[str]
-    path_bytes: np.ndarray
-    path_ends: np.ndarray
+    folders: list[str]
+    folder: np.ndarray
+    names: np.ndarray
+    name_ends: np.ndarray
     labels: np.ndarray
     sizes: np.ndarray
     careful: np.ndarray
@@ -179,8 +186,9 @@ class Index:
 
     def path(self, image: int) -> str:
         """The path of an image, relative to `root`."""
-        start = int(self.path_ends[image])
-        return self.path_bytes[start : int(self.path_ends[image + 1])].tobytes().decode()
+        name = self.names[self.name_ends[image] : self.name_ends[image + 1]].tobytes().decode()
+        folder = self.folders[self.folder[image]]
+        return f"{folder}/{name}" if folder else name
 
     def report(self) -> list[str]:
         """How many files were taken and left, line by line: printed wherever an index is made or opened."""
@@ -194,54 +202,91 @@ class Index:
         return lines
 
 
+COLUMNS = ["folder", "name", "label", "bytes", "kind", "boxes", "status"]
+
+
 def from_table(table: pa.Table, root: Path) -> Index:
-    """Pack the rows that can be used. Columns needed: path, label, bytes, kind, boxes, status."""
-    status = table.column("status").combine_chunks().cast(pa.string())
-    counts = Counter({entry["values"]: entry["counts"] for entry in status.value_counts().to_pylist()})
-    usable = table.filter(pa.compute.not_equal(status, QUARANTINED)) if counts[QUARANTINED] else table
-    paths = _plain(usable.column("path"), pa.large_string())
-    _, offsets, characters = paths.buffers()
-    count = len(paths)
-    ends = np.frombuffer(offsets, np.int64)[paths.offset : paths.offset + count + 1] if count else np.zeros(1, np.int64)
-    boxes = _plain(usable.column("boxes"), pa.large_list(pa.uint16()))
-    edges = np.asarray(boxes.flatten()).reshape(-1, 4)
-    starts = np.asarray(boxes.offsets, np.int64)
-    metadata = table.schema.metadata or {}
+    """Pack the rows of a table that can be used."""
+    return pack_rows(table.select(COLUMNS).to_batches(), len(table), table.schema.metadata or {}, root)
+
+
+def read_index(path: Path, root: Path | None = None) -> Index:
+    """Open an index file. root: where the list's paths start (the folder written into the index, if None).
+
+    A few rows at a time, so that opening takes little more memory than the index itself.
+    """
+    with pq.ParquetFile(path) as file:
+        metadata = file.schema_arrow.metadata or {}
+        if metadata.get(b"version") != VERSION.encode():
+            raise ValueError(f"{path} is not an index of version {VERSION}: delete it and let it be made anew")
+        root = root or path.parent / metadata.get(b"root", b".").decode()
+        batches = file.iter_batches(batch_size=ROWS, columns=COLUMNS, use_threads=False)
+        index = pack_rows(batches, file.metadata.num_rows, metadata, root)
+        batches.close()
+    pa.default_memory_pool().release_unused()
+    return index
+
+
+def pack_rows(batches: Iterable[pa.RecordBatch], rows: int, metadata: dict[bytes, bytes], root: Path) -> Index:
+    """Pack the rows that can be used; each batch is let go of before the next is read."""
+    counts: Counter[str] = Counter()
+    folders: dict[str, int] = {}
+    folder, labels, name_lengths, box_counts = (np.empty(rows, np.int32) for _ in range(4))
+    sizes, careful = np.empty(rows, np.uint32), np.empty(rows, bool)
+    names, boxes = bytearray(), bytearray()  # they grow in place, where joining arrays would hold everything twice
+    count = 0
+    for batch in batches:
+        status = batch.column("status").cast(pa.string())
+        counts.update({entry["values"]: entry["counts"] for entry in status.value_counts().to_pylist()})
+        usable = batch.filter(pa.compute.not_equal(status, QUARANTINED))
+        here = slice(count, count + len(usable))
+        count += len(usable)
+        coded = usable.column("folder").cast(pa.string()).dictionary_encode()
+        numbers = np.array([folders.setdefault(name, len(folders)) for name in coded.dictionary.to_pylist()], np.int32)
+        folder[here] = numbers[np.asarray(coded.indices)]
+        characters, name_lengths[here] = _characters(usable.column("name"))
+        names += characters.data
+        labels[here] = usable.column("label")
+        sizes[here] = usable.column("bytes")
+        careful[here] = pa.compute.equal(usable.column("kind").cast(pa.string()), "careful")
+        box_counts[here] = np.asarray(pa.compute.list_value_length(usable.column("boxes"))) // 4
+        boxes += np.asarray(usable.column("boxes").flatten()).data
+        del batch, status, usable, coded
     return Index(
         root=root,
         classes=json.loads(metadata.get(b"classes", b"[]")),
-        path_bytes=np.frombuffer(characters, np.uint8) if count and characters is not None else np.zeros(0, np.uint8),
-        path_ends=ends,
-        labels=np.asarray(usable.column("label").combine_chunks(), np.int32),
-        sizes=np.asarray(usable.column("bytes").combine_chunks(), np.int64),
-        careful=np.asarray(pa.compute.equal(_plain(usable.column("kind"), pa.string()), "careful")),
-        first=(starts - (starts[0] if len(starts) else 0)) // 4 if count else np.zeros(1, np.int64),
-        boxes=edges,
+        folders=list(folders),
+        folder=folder[:count],
+        names=np.frombuffer(names, np.uint8),
+        name_ends=_ends(name_lengths[:count]),
+        labels=labels[:count],
+        sizes=sizes[:count],
+        careful=careful[:count],
+        first=_ends(box_counts[:count]),
+        boxes=np.frombuffer(boxes, np.uint16).reshape(-1, 4),
         counts=dict(counts),
     )
 
 
-def _plain(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
-    """A column as one array of the type wanted."""
-    array = column.cast(kind).combine_chunks()
-    return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)
+def _ends(lengths: np.ndarray) -> np.ndarray:
+    """Where each of some things end to end begins, and the last ends: int64, one more than there are lengths."""
+    ends = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    return ends
 
 
-def read_index(path: Path, root: Path | None = None) -> Index:
-    """Open an index file. root: where the list's paths start (the folder written into the index, if None)."""
-    columns = ["path", "label", "bytes", "kind", "boxes", "status"]
-    table = pq.read_table(path, columns=columns, memory_map=True)
-    metadata = table.schema.metadata or {}
-    if metadata.get(b"version") != VERSION.encode():
-        raise ValueError(f"{path} is not an index of version {VERSION}: delete it and let it be made anew")
-    return from_table(table, root or path.parent / metadata.get(b"root", b".").decode())
+def _characters(names: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
+    """(the names' bytes end to end, each name's length), without a Python object for each."""
+    _, offsets, characters = names.buffers()
+    if not len(names):
+        return np.zeros(0, np.uint8), np.zeros(0, np.int32)
+    ends = np.frombuffer(offsets, np.int32)[names.offset : names.offset + len(names) + 1]
+    return np.frombuffer(characters, np.uint8)[ends[0] : ends[-1]], np.diff(ends)
 
 
 def quarantine_of(path: Path) -> list[tuple[str, str]]:
     """(path, reason) of each quarantined file of an index."""
-    table = pq.read_table(path, columns=["path", "status", "note"])
-    rows = table.filter(pa.compute.equal(table.column("status").cast(pa.string()), QUARANTINED))
-    return list(zip(rows.column("path").to_pylist(), rows.column("note").to_pylist(), strict=True))
+    return rows_of(pq.read_table(path, columns=["folder", "name", "status", "note"]))
 
 
 def notes_of(path: Path) -> Counter[str]:
@@ -269,7 +314,7 @@ def build_index(
     relative = str(root.resolve()) if root.resolve() != out.parent.resolve() else "."
     table = to_table(rows, names, {"root": relative, "list": hashlib.sha256(text).hexdigest()})
     draft = out.with_name(out.name + ".part")
-    pq.write_table(table, draft, compression="zstd")
+    pq.write_table(table, draft, compression="zstd", row_group_size=ROWS)
     draft.replace(out)
     write_quarantine(out.with_name(f"{out.stem.removesuffix('.index')}.quarantine.txt"), rows_of(table))
     return from_table(table, root)
@@ -277,9 +322,9 @@ def build_index(
 
 def rows_of(table: pa.Table) -> list[tuple[str, str]]:
     """(path, reason) of a table's quarantined rows."""
-    status = table.column("status").cast(pa.string()).to_pylist()
-    found = zip(table.column("path").to_pylist(), status, table.column("note").to_pylist(), strict=True)
-    return [(path, note) for path, state, note in found if state == QUARANTINED]
+    rows = table.filter(pa.compute.equal(table.column("status").cast(pa.string()), QUARANTINED))
+    places = zip(*(rows.column(name).to_pylist() for name in ("folder", "name", "note")), strict=True)
+    return [(f"{folder}/{name}" if folder else name, note) for folder, name, note in places]
 
 
 def write_quarantine(path: Path, quarantined: list[tuple[str, str]]) -> None:

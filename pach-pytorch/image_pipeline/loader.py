@@ -1,6 +1,6 @@
 """The loader: a plan's batches, filled by threads, in the plan's order whoever finishes first.
 
-Each thread takes the next task of the earliest unfinished batch and writes its samples into the slots the plan names; so there
+Each thread takes the next piece of the earliest unfinished batch and writes its samples into the slots the plan names; so there
 is nothing to unbatch, to collate, to copy or to send, and the number of threads cannot change a byte. Threads suffice because
 reading, decoding and resampling all let go of Python's lock: no process is forked and /dev/shm is not used.
 
@@ -14,13 +14,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from plan import LAST, SHUFFLES, Plan, Task, plan_epoch
+from plan import LAST, SHUFFLES, Plan, plan_epoch
 from ring import Ring
 from sources import Source
-from timeline import Trace
+from timeline import Stages, Trace
 
 
 class Batch(NamedTuple):
@@ -139,7 +139,7 @@ class _Run:
     def __init__(self, loader: Loader, plan: Plan, start: int):
         self._loader, self._plan = loader, plan
         self._changed = threading.Condition()
-        self._open: deque[tuple[_Work, list[Task]]] = deque()
+        self._open: deque[tuple[_Work, Any]] = deque()
         self._works: dict[int, _Work] = {}
         self._next = start
         self._limit = start + loader.prefetch
@@ -179,7 +179,7 @@ class _Run:
             thread.join()
 
     def _serve(self, number: int) -> None:
-        """A thread's life: take tasks, fill slots, until the epoch is over or nobody wants it any more."""
+        """A thread's life: take a piece of work, fill slots, until the epoch is over or nobody wants it any more."""
         source, name = self._loader.source, f"reader {number + 1}"
         worker = source.worker()
         log = self._trace.stages(name) if self._trace else None
@@ -187,24 +187,23 @@ class _Run:
             taken = self._take(log)
             if taken is None:
                 return
-            work, tasks = taken
+            work, piece = taken
             error: BaseException | None = None
             try:
-                for task in tasks:
-                    if log:
-                        log.begin(work.number, task.image)
-                    source.fill(worker, task, work.images, log.mark if log else None)
+                if log:
+                    log.batch = work.number
+                source.fill(worker, piece, work.images, log)
             except BaseException as problem:  # whatever it is, the consumer must hear of it and not wait for ever
                 error = problem
             with self._changed:
-                work.left -= len(tasks)
+                work.left -= 1
                 work.error = work.error or error
                 if not work.left or error is not None:
                     self._changed.notify_all()
-            del work, tasks, taken
+            del work, piece, taken
 
-    def _take(self, log) -> tuple[_Work, list[Task]] | None:
-        """The next few tasks, earliest batch first; waits while all that may be begun has been. None: the end."""
+    def _take(self, log: Stages | None) -> tuple[_Work, Any] | None:
+        """The next piece of work, earliest batch first; waits while all that may be begun has been. None: the end."""
         with self._changed:
             while not self._open:
                 if self._stopped or self._next >= self._plan.batches:
@@ -220,10 +219,9 @@ class _Run:
             return self._open.popleft()
 
     def _begin(self, number: int) -> None:
-        """Take a buffer for a batch and cut its work into tasks."""
-        tasks = list(self._plan.tasks(number))
-        work = _Work(number, self._loader.ring.take(), len(tasks))
+        """Take a buffer for a batch and lay out its work."""
+        pieces = self._loader.source.pieces(self._plan, number)
+        work = _Work(number, self._loader.ring.take(), len(pieces))
         self._works[number] = work
-        step = self._loader.source.chunk
-        self._open.extend((work, tasks[start : start + step]) for start in range(0, len(tasks), step))
+        self._open.extend((work, piece) for piece in pieces)
         self._changed.notify_all()

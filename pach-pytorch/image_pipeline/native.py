@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 FLAGS = ("-O3", "-shared", "-fPIC")
@@ -57,6 +58,7 @@ def built(source: Path) -> Path | None:
     return library
 
 
+@lru_cache(maxsize=4)
 def load(name: str) -> ctypes.CDLL | None:
     """The C file `name` of this folder as a library, or None: then its caller does the work another way."""
     if os.environ.get(SWITCH) == "0" or sys.platform == "win32":

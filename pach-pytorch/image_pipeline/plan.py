@@ -37,15 +37,19 @@ def mixed(values: np.ndarray) -> np.ndarray:
 
 
 def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
-    """The numbers 0 .. count-1 in an order that (seed, epoch) decides: sorted by a 64-bit hash. int64.
+    """The numbers 0 .. count-1 in an order that (seed, epoch) decides: sorted by a 64-bit hash. int32.
 
     The hash is one to one in the number, so there are no ties.
     """
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    values = np.empty(count, np.uint64)
     with np.errstate(over="ignore"):
         key = mixed(np.array([seed % 2**64], np.uint64))
-        key = mixed(key + np.uint64(0x9E3779B97F4A7C15) * np.uint64(epoch + 1))
-        values = mixed((np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) ^ key)
-    return np.argsort(values)
+        key = mixed(key + golden * np.uint64(epoch + 1))
+        for start in range(0, count, 1 << 16):  # in parts, since the temporary arrays would weigh more than the result
+            part = np.arange(start + 1, min(start + (1 << 16), count) + 1, dtype=np.uint64)
+            values[start : start + len(part)] = mixed(part * golden ^ key)
+    return np.argsort(values).astype(np.int32)
 
 
 class Task(NamedTuple):
@@ -89,12 +93,18 @@ def sequence(first: np.ndarray, seed: int, epoch: int, shuffle: str = "images") 
     if shuffle == "none":
         return np.arange(samples, dtype=np.int32)
     if shuffle == "samples":
-        return permutation(samples, seed, epoch).astype(np.int32)
+        return permutation(samples, seed, epoch)
     order = permutation(len(first) - 1, seed, epoch)
-    counts = np.diff(first)[order]
-    starts = first[:-1][order]
-    ends = np.cumsum(counts)
-    return (np.repeat(starts - (ends - counts), counts) + np.arange(samples)).astype(np.int32)
+    starts = first.astype(np.int32)
+    counts = np.diff(starts)[order]
+    starts = starts[order]
+    del order
+    # Sample number less place in the sequence is the same for all samples of an image.
+    starts += counts
+    starts -= np.cumsum(counts, dtype=np.int32)
+    gathered = np.repeat(starts, counts)
+    gathered += np.arange(samples, dtype=np.int32)
+    return gathered
 
 
 def plan_epoch(

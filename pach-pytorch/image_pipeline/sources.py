@@ -1,25 +1,24 @@
 """Where a loader's samples come from: files as they are, losslessly cropped JPEGs, or ready pixels. One interface for all.
 
-A source knows its index, has `chunk` (how many tasks a thread takes at a time), makes a worker for each thread, and fills slots:
-`fill(worker, task, images)` writes the samples of a plan's task into images[task.slot ...]. All three give the same bytes.
+A source knows its index, makes a worker for each thread, cuts a batch of a plan into pieces that threads take one by one, and
+`fill(worker, piece, images)` writes a piece's samples into their slots of the batch. All three give the same bytes.
 """
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import native
 import numpy as np
 from index import Index
 from pictures import CAREFUL, QUICK, PictureError, PictureReader
-from plan import Task
+from plan import Plan, Task
 from resample import best
-
-Mark = Callable[[str], None]
-"""Called as each stage of a task ends, with the stage's name: for the trace."""
+from timeline import Stages
 
 
 class SampleError(Exception):
@@ -42,8 +41,6 @@ class Worker:
 class PictureSource:
     """Samples decoded from encoded pictures; the subclass says where the bytes lie."""
 
-    chunk = 1
-
     def __init__(self, index: Index, side: int, decoder: str | None = None, resampler: str | None = None):
         """decoder, resampler: names, or None for the best on this machine. Raises LookupError for one not found here."""
         self.index, self.side = index, side
@@ -62,11 +59,19 @@ class PictureSource:
         """(encoded bytes, left, top): where the encoded picture lies within the one that the boxes are drawn on."""
         raise NotImplementedError
 
-    def fill(self, worker: Worker, task: Task, images: np.ndarray, mark: Mark | None = None) -> None:
+    @staticmethod
+    def pieces(plan: Plan, number: int) -> list[Task]:
+        """The work of a batch: a picture at a time."""
+        return list(plan.tasks(number))
+
+    def fill(self, worker: Worker, task: Task, images: np.ndarray, log: Stages | None = None) -> None:
+        """Make the samples of `task`. Raises SampleError."""
+        if log:
+            log.begin(task.image)
         boxes = self.index.boxes[task.box : task.box + task.count].tolist()
         data, left, top = self.picture(worker, task.image)
-        if mark:
-            mark("read")
+        if log:
+            log.mark("read")
         if len(boxes) == 1:
             x0, y0, x1, y1 = boxes[0]
         else:
@@ -79,12 +84,12 @@ class PictureSource:
             raise SampleError(
                 f"{self.index.path(task.image)}: {error}. It has changed since it was indexed: make the index anew"
             ) from error
-        if mark:
-            mark("decode")
+        if log:
+            log.mark("decode")
         for number, box in enumerate(boxes):
             self._resample(pixels[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0], images[task.slot + number])
-        if mark:
-            mark("resample")
+        if log:
+            log.mark("resample")
 
 
 class FileSource(PictureSource):
@@ -151,21 +156,40 @@ class CroppedSource(PictureSource):
         return data, int(place.left[image]), int(place.top[image])
 
 
+class Copy(NamedTuple):
+    """A piece of work for RawSource: the samples at `addresses`, side by side from `slot` on."""
+
+    slot: int
+    addresses: np.ndarray
+
+
 class RawSource:
     """Samples that lie ready as pixels: a batch is copied together from memory maps."""
 
-    chunk = 8
     decoder = resampler = "none"
+    step = 16
 
     def __init__(self, index: Index, side: int, place: Place):
-        self.index, self.side, self._place = index, side, place
+        """Raises SampleError where the shard files are not what the manifest says."""
+        self.index, self.side = index, side
         self._bytes = side * side * 3
-        self._parts = []
-        for path, data in zip(place.files, opened(place.files), strict=True):
-            if data.size % self._bytes:
-                raise SampleError(f"{path} does not hold samples of {side} x {side}: pack that class again, or correct the size")
-            self._parts.append(data.reshape(-1, side, side, 3))
-        self._rows = place.offset // self._bytes
+        self._parts = opened(place.files)
+        sizes = np.array([part.size for part in self._parts], np.int64)
+        wrong = place.offset + np.diff(index.first) * self._bytes > sizes[place.part] if len(sizes) else np.zeros(0, bool)
+        if wrong.any():
+            file = place.files[place.part[np.flatnonzero(wrong)[0]]]
+            raise SampleError(f"{file} is shorter than its index says: pack that class again")
+        starts = np.array([part.__array_interface__["data"][0] for part in self._parts], np.uint64)
+        # Where each sample lies in memory: an image's samples follow one another.
+        within = np.arange(index.samples) - np.repeat(index.first[:-1], np.diff(index.first))
+        offsets = np.repeat(place.offset, np.diff(index.first)) + within * self._bytes
+        self._addresses = np.repeat(starts[place.part], np.diff(index.first)) + offsets.astype(np.uint64)
+        library = native.load("kernels.c")
+        self._copy = None
+        if library is not None:
+            self._copy = library.copy_samples
+            self._copy.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+            self._copy.restype = None
 
     def describe(self) -> str:
         return "ready samples"
@@ -173,15 +197,23 @@ class RawSource:
     def worker(self) -> None:
         return None
 
-    def fill(self, worker: None, task: Task, images: np.ndarray, mark: Mark | None = None) -> None:
-        image = task.image
-        row = int(self._rows[image]) + task.box - int(self.index.first[image])
-        ready = self._parts[self._place.part[image]][row : row + task.count]
-        if len(ready) != task.count:
-            raise SampleError(f"{self._place.files[self._place.part[image]]} is shorter than its index says: pack it again")
-        images[task.slot : task.slot + task.count] = ready
-        if mark:
-            mark("copy")
+    def pieces(self, plan: Plan, number: int) -> list[Copy]:
+        """The work of a batch: some samples at a time, each copied on its own."""
+        addresses = self._addresses[plan.samples[number]]
+        return [Copy(slot, addresses[slot : slot + self.step]) for slot in range(0, len(addresses), self.step)]
+
+    def fill(self, worker: None, piece: Copy, images: np.ndarray, log: Stages | None = None) -> None:
+        """Copy the samples of `piece`."""
+        if log:
+            log.begin(-1)
+        target = images.__array_interface__["data"][0] + piece.slot * self._bytes
+        if self._copy is not None:
+            self._copy(piece.addresses.__array_interface__["data"][0], target, len(piece.addresses), self._bytes)
+        else:
+            for number, address in enumerate(piece.addresses.tolist()):
+                ctypes.memmove(target + number * self._bytes, address, self._bytes)
+        if log:
+            log.mark("copy")
 
 
 Source = FileSource | CroppedSource | RawSource

@@ -37,9 +37,10 @@ class Stages:
     def __init__(self, thread: str, events: list[Event]):
         self._thread, self._events = thread, events
         self._last, self._arguments = 0, {}
+        self.batch = 0
 
-    def begin(self, batch: int, image: int) -> None:
-        self._arguments = {"batch": batch, "image": image}
+    def begin(self, image: int) -> None:
+        self._arguments = {"batch": self.batch, "image": image}
         self._last = perf_counter_ns()
 
     def mark(self, stage: str) -> None:

@@ -1,14 +1,16 @@
-/* Resample a box of an RGB picture to a square: exact fixed-point bilinear interpolation, without the GIL.
+/* The two inner loops of the loader, without Python's lock. Built by native.py where a C compiler is found.
  *
- * The numbers are those of resample.py (which see for the definition and for the tables): a picture that this file, OpenCV or
- * NumPy resampled has the same bytes. Rows come first, so that each source row pair is combined once per output row, over
- * the box's width; then each output pixel combines two neighbours of that row.
+ * resample_rgb: a box of an RGB picture to a square, exact fixed-point bilinear interpolation. The numbers are those of
+ * resample.py (which see for the definition and for the tables): a picture that this file, OpenCV or NumPy resampled has
+ * the same bytes. Rows come first, so that each source row pair is combined once per output row, over the box's width; then
+ * each output pixel combines two neighbours of that row.
  *
- * Built by native.py where a C compiler is found:  cc -O3 -shared -fPIC resample.c -o ...
+ * copy_samples: ready samples, wherever they lie, to their slots of a batch.
  */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define X86 1
@@ -96,4 +98,10 @@ int resample_rgb(const uint8_t *source, ptrdiff_t stride, int width, int height,
     free(weights);
     free(row);
     return 0;
+}
+
+void copy_samples(const uint64_t *addresses, uint8_t *out, int count, size_t bytes)
+{
+    for (int i = 0; i < count; i++)
+        memcpy(out + (size_t)i * bytes, (const void *)(uintptr_t)addresses[i], bytes);
 }
