@@ -67,7 +67,7 @@ def test_reading_writes_nothing(pachctl):
     ("text", "problem"),
     [
         ("{", "could not create pachctl command: could not parse config json"),
-        ('{"v2":{"active_context":"gone"}}', "pachctl's active context is \"gone\", but no context named"),
+        ('{"v2":{"active_context":"gone"}}', 'pachctl\'s active context is "gone", but no context named'),
         ('{"v2":{"contexts":{}}}', "no active context configured"),
         ('{"v3":{}}', 'unknown field "v3"'),
     ],

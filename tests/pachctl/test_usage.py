@@ -84,7 +84,9 @@ def test_an_unknown_verb_is_an_error_with_what_was_perhaps_meant(pachctl):
 
 def test_an_unknown_noun_shows_the_verbs_help_and_succeeds(pachctl):
     ran = pachctl.ok("list", "frobnicate")
-    assert ran.out.startswith("Print a list of Pachyderm resources of a specific type.\n\nUsage:\n  pachctl list [command]")
+    assert ran.out.startswith(
+        "Print a list of Pachyderm resources of a specific type.\n\nUsage:\n  pachctl list [command]"
+    )
 
 
 def test_a_nouns_help_lists_its_commands_over_all_verbs(pachctl):
