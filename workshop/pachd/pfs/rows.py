@@ -141,6 +141,9 @@ def commit_of(row: sqlite3.Row) -> Commit:
     )
 
 
+# the columns of an edge to follow: to, and from
+WALK = {"provenance": ("upstream", "downstream"), "subvenance": ("downstream", "upstream")}
+
 _NAMED = "repo.project AS repo_project, repo.name AS repo_name, repo.type AS repo_type"
 COMMITS = f"SELECT commits.*, {_NAMED} FROM commits JOIN repo ON repo.id = commits.repo"
 BRANCHES = f"SELECT branch.*, {_NAMED} FROM branch JOIN repo ON repo.id = branch.repo"
