@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workshop.pachd.model import META
 from workshop.pachd.pfs import rows
 from workshop.pachd.pfs.rows import Commit
-from workshop.pachd.store import trees
+from workshop.pachd.store import collisions, trees
 
 if TYPE_CHECKING:
     from workshop.pachd.pfs.transaction import Transaction
@@ -60,7 +60,9 @@ def size(root: bytes | None) -> int:
 
 def fault(store: Store, db: sqlite3.Connection, base: bytes | None, root: bytes | None) -> str:
     """What validation finds wrong in a root that was built on a valid `base`, the first by path; '' when nothing is."""
-    found = min(store.trees(db).collisions(base, root), key=lambda collision: collision.path.encode(), default=None)
+    found = min(
+        collisions.find(store.maps(db), base, root), key=lambda collision: collision.path.encode(), default=None
+    )
     return str(found) if found else ""
 
 
