@@ -64,7 +64,9 @@ def _number(element: ElementTree.Element, name: str) -> float:
     return value
 
 
-def true_boxes(annotation: Annotation | None, width: int, height: int) -> tuple[list[tuple[int, int, int, int]], list[str]]:
+def true_boxes(
+    annotation: Annotation | None, width: int, height: int
+) -> tuple[list[tuple[int, int, int, int]], list[str]]:
     """(boxes, notes) for a picture of width x height pixels; at least one box.
 
     Boxes are left, top, right, bottom in pixels counted from 0, where right and bottom do not belong to the box; they

@@ -15,7 +15,17 @@ from pathlib import Path
 from time import perf_counter_ns
 
 import torch
-from lesson import arguments_of, check_classes, finish, main_guard, Meter, open_index, settings_of, show_batch, show_settings
+from lesson import (
+    Meter,
+    arguments_of,
+    check_classes,
+    finish,
+    main_guard,
+    open_index,
+    settings_of,
+    show_batch,
+    show_settings,
+)
 from loader import Loader
 from shards import open_shards
 from sources import FileSource, SampleError

@@ -297,7 +297,12 @@ def notes_of(path: Path) -> Counter[str]:
 
 
 def build_index(
-    filelist: Path, out: Path, root: Path | None = None, classes: Sequence[str] | None = None, threads: int = 2, whole=True
+    filelist: Path,
+    out: Path,
+    root: Path | None = None,
+    classes: Sequence[str] | None = None,
+    threads: int = 2,
+    whole=True,
 ) -> Index:
     """Make the index of a file list, write it to `out`, and the quarantine list beside it if there is one.
 

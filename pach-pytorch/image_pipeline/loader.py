@@ -100,14 +100,24 @@ class Loader:
         return {
             "epoch": self.epoch,
             "batch": self.next_batch,
-            "order": [self.seed, self.world, self.batch, self.shuffle, self.last, self.reshuffle, self.source.index.samples],
+            "order": [
+                self.seed,
+                self.world,
+                self.batch,
+                self.shuffle,
+                self.last,
+                self.reshuffle,
+                self.source.index.samples,
+            ],
         }
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from a state. Raises ValueError if it is of another order: (epoch, batch) would mean other samples."""
         mine = self.state_dict()["order"]
         if list(state["order"]) != mine:
-            raise ValueError(f"the state is of the order {state['order']}, this loader's is {mine}: the same place is not the same batch")
+            raise ValueError(
+                f"the state is of the order {state['order']}, this loader's is {mine}: the same place is not the same batch"
+            )
         self.epoch, self.next_batch = int(state["epoch"]), int(state["batch"])
 
     def labels_of(self, samples: np.ndarray) -> np.ndarray:

@@ -130,7 +130,9 @@ class PictureReader:
         if decoder is None:
             decoder = next((name for name in DECODERS if found[name]), None)
         if decoder is None or not found.get(decoder):
-            raise LookupError(f"no JPEG decoder {decoder or ''} here: pip install turbojpeg simplejpeg".replace("  ", " "))
+            raise LookupError(
+                f"no JPEG decoder {decoder or ''} here: pip install turbojpeg simplejpeg".replace("  ", " ")
+            )
         self.decoder = decoder
         self._region = RegionDecoder() if decoder == "turbojpeg" else None
 

@@ -18,8 +18,8 @@ import ctypes
 from collections.abc import Callable
 from functools import lru_cache
 
-import numpy as np
 import native
+import numpy as np
 
 try:
     import cv2

@@ -83,5 +83,5 @@ def read_settings(path: Path) -> Settings:
     )
     unknown = set(data) - taken - {"crop_image_size", "reshuffle_each_iteration"}
     if unknown:
-        raise SettingsError(f"{path}: unknown in \"data\": {', '.join(sorted(unknown))}")
+        raise SettingsError(f'{path}: unknown in "data": {", ".join(sorted(unknown))}')
     return settings

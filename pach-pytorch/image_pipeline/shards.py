@@ -93,7 +93,13 @@ class Packer:
 
 
 def pack_class(
-    wnid: str, rows: Sequence[Row], contents: Iterator[bytes], out: Path, form: str, side: int, part_bytes: int = 256 << 20
+    wnid: str,
+    rows: Sequence[Row],
+    contents: Iterator[bytes],
+    out: Path,
+    form: str,
+    side: int,
+    part_bytes: int = 256 << 20,
 ) -> pa.Table:
     """Write a class's shard files and its index below `out`; the index table.
 
@@ -136,10 +142,18 @@ def merge(tables: Sequence[pa.Table], commits: dict[str, str]) -> pa.Table:
     for label, (_, _, _, table) in enumerate(described):
         quarantined = pa.compute.equal(table.column("status").cast(pa.string()), QUARANTINED)
         labels = pa.compute.if_else(quarantined, pa.scalar(-1, pa.int32()), pa.scalar(label, pa.int32()))
-        labelled.append(table.set_column(table.schema.get_field_index("label"), "label", labels).replace_schema_metadata(None))
+        labelled.append(
+            table.set_column(table.schema.get_field_index("label"), "label", labels).replace_schema_metadata(None)
+        )
     merged = pa.concat_tables([table.cast(SHARD_SCHEMA) for table in labelled]).unify_dictionaries()
     _, form, side, _ = described[0]
-    about = {"version": VERSION, "classes": json.dumps(classes), "format": form, "side": str(side), "commits": json.dumps(commits)}
+    about = {
+        "version": VERSION,
+        "classes": json.dumps(classes),
+        "format": form,
+        "side": str(side),
+        "commits": json.dumps(commits),
+    }
     return merged.replace_schema_metadata(about)
 
 

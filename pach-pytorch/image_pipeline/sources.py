@@ -135,7 +135,9 @@ def opened(files: list[Path]) -> list[np.ndarray]:
         with open(path, "rb") as file:
             empty = os.fstat(file.fileno()).st_size == 0
             mapped.append(
-                np.zeros(0, np.uint8) if empty else np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+                np.zeros(0, np.uint8)
+                if empty
+                else np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
             )
     return mapped
 
@@ -175,7 +177,9 @@ class RawSource:
         self._bytes = side * side * 3
         self._parts = opened(place.files)
         sizes = np.array([part.size for part in self._parts], np.int64)
-        wrong = place.offset + np.diff(index.first) * self._bytes > sizes[place.part] if len(sizes) else np.zeros(0, bool)
+        wrong = (
+            place.offset + np.diff(index.first) * self._bytes > sizes[place.part] if len(sizes) else np.zeros(0, bool)
+        )
         if wrong.any():
             file = place.files[place.part[np.flatnonzero(wrong)[0]]]
             raise SampleError(f"{file} is shorter than its index says: pack that class again")

@@ -19,7 +19,17 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import numpy as np
 import tensorflow as tf
 from index import Index
-from lesson import Meter, arguments_of, check_classes, finish, main_guard, open_index, settings_of, show_batch, show_settings
+from lesson import (
+    Meter,
+    arguments_of,
+    check_classes,
+    finish,
+    main_guard,
+    open_index,
+    settings_of,
+    show_batch,
+    show_settings,
+)
 from plan import Plan, plan_epoch
 
 MARGIN = 2
@@ -80,7 +90,9 @@ def image_list(index: Index, plan: Plan, start: int = 0) -> tuple[list[str], tf.
     return paths, rows, [int(index.labels[task.image]) for task in tasks]
 
 
-def build_dataset(index: Index, plan: Plan, batch: int, side: int, readers: int, prefetch: int, start: int = 0) -> tf.data.Dataset:
+def build_dataset(
+    index: Index, plan: Plan, batch: int, side: int, readers: int, prefetch: int, start: int = 0
+) -> tf.data.Dataset:
     """(images, labels) of a rank's epoch from batch `start` on: uint8 (batch, side, side, 3), int64 (batch,)."""
 
     def load_image_label_bb(path: tf.Tensor, boxes: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -112,8 +124,12 @@ def build_dataset(index: Index, plan: Plan, batch: int, side: int, readers: int,
 
 def main(arguments: list[str] | None = None) -> int:
     parser = arguments_of("Build training batches from a list of JPEGs and time it (TensorFlow).")
-    parser.add_argument("--interop", type=int, default=0, help="TensorFlow's inter_op_parallelism_threads (0: its choice)")
-    parser.add_argument("--intraop", type=int, default=0, help="TensorFlow's intra_op_parallelism_threads (0: its choice)")
+    parser.add_argument(
+        "--interop", type=int, default=0, help="TensorFlow's inter_op_parallelism_threads (0: its choice)"
+    )
+    parser.add_argument(
+        "--intraop", type=int, default=0, help="TensorFlow's intra_op_parallelism_threads (0: its choice)"
+    )
     parser.add_argument("--save", help="write the measured batches to this .npz file")
     options = parser.parse_args(arguments)
     settings = settings_of(options)

@@ -71,7 +71,11 @@ class Trace:
 
     def events(self) -> list[Event]:
         """All events, by thread name and time."""
-        return [event for thread in sorted(self._by_thread) for event in sorted(self._by_thread[thread], key=lambda e: e.start)]
+        return [
+            event
+            for thread in sorted(self._by_thread)
+            for event in sorted(self._by_thread[thread], key=lambda e: e.start)
+        ]
 
     def busy(self) -> dict[str, float]:
         """The share of the traced time that each thread worked: neither idle nor waiting."""
@@ -145,5 +149,7 @@ class Trace:
         for tick in range(11):
             x = left + (width - left - right) * tick / 10
             out.append(f'<line x1="{x}" y1="{top - 4}" x2="{x}" y2="{y}" stroke="#00000022"/>')
-            out.append(f'<text x="{x}" y="{y + 16}" text-anchor="middle">{(end - start) / 1e6 * tick / 10:.0f} ms</text>')
+            out.append(
+                f'<text x="{x}" y="{y + 16}" text-anchor="middle">{(end - start) / 1e6 * tick / 10:.0f} ms</text>'
+            )
         return "\n".join([*out, "</svg>\n"])

@@ -26,7 +26,9 @@ class Batches(IterableDataset):
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         if get_worker_info() is not None:
-            raise RuntimeError("the loader's threads do the work: use DataLoader(..., num_workers=0) and Loader(threads=...)")
+            raise RuntimeError(
+                "the loader's threads do the work: use DataLoader(..., num_workers=0) and Loader(threads=...)"
+            )
         for batch in self.loader:
             yield torch.from_numpy(batch.images), torch.from_numpy(batch.labels)
 

@@ -52,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         source = open_shards(options.manifest, options.shards)
         index = source.index
-        loader = Loader(source, options.batch, seed=options.seed, threads=options.threads, shuffle="samples", last="wrap")
+        loader = Loader(
+            source, options.batch, seed=options.seed, threads=options.threads, shuffle="samples", last="wrap"
+        )
         model = network(len(index.classes))
         optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
         options.out.mkdir(parents=True, exist_ok=True)

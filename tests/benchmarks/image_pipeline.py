@@ -35,7 +35,8 @@ Result = dict[str, float]
 def cpu_seconds() -> float:
     """CPU time of this process and of the children it has waited for."""
     return sum(
-        usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     )
 
 
@@ -112,7 +113,9 @@ def full_decode(folder: Path, images: int) -> Result:
 
     def batches():
         with ThreadPoolExecutor(2) as pool:
-            for share in pool.map(lambda number: [readers[number].read(p.read_bytes(), "jpeg") for p in paths[number::2]], (0, 1)):
+            for share in pool.map(
+                lambda number: [readers[number].read(p.read_bytes(), "jpeg") for p in paths[number::2]], (0, 1)
+            ):
                 yield share
 
     return measure(batches, images)
@@ -142,7 +145,8 @@ def pillow_samples(path: str) -> list:
     with Image.open(path) as image:
         picture = image.convert("RGB")
     return [
-        np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box), np.float32) / 255 for box in voc_boxes(path)
+        np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box), np.float32) / 255
+        for box in voc_boxes(path)
     ]
 
 
@@ -250,7 +254,14 @@ def plan_large(folder: Path, images: int) -> Result:
     name = index.path(index.images - 1)
     assert plan.batches and name.endswith(".JPEG")
     peak = most_resident()
-    return {"images": index.images, "samples": index.samples, "open": opened - before, "plan": done - opened, "seconds": done - before, "peak": peak}
+    return {
+        "images": index.images,
+        "samples": index.samples,
+        "open": opened - before,
+        "plan": done - opened,
+        "seconds": done - before,
+        "peak": peak,
+    }
 
 
 CONTENDERS: dict[str, tuple[str, Callable[[Path, int], Result]]] = {
@@ -258,7 +269,10 @@ CONTENDERS: dict[str, tuple[str, Callable[[Path, int], Result]]] = {
     "limit": ("libjpeg-turbo, whole pictures decoded and nothing else, 2 threads", full_decode),
     "ours": ("ours, 2 threads", ours),
     "ours-1": ("ours, 1 thread", lambda folder, images: ours(folder, images, threads=1)),
-    "ours-float": ("ours, 2 threads, cast to float32 by the consumer", lambda folder, images: ours(folder, images, consume="float")),
+    "ours-float": (
+        "ours, 2 threads, cast to float32 by the consumer",
+        lambda folder, images: ours(folder, images, consume="float"),
+    ),
     "ours-packages": (
         "ours, packages only: turbojpeg's parts + OpenCV, 2 threads",
         lambda folder, images: ours(folder, images, resampler="opencv"),
@@ -268,8 +282,14 @@ CONTENDERS: dict[str, tuple[str, Callable[[Path, int], Result]]] = {
         lambda folder, images: ours(folder, images, decoder="simplejpeg", resampler="opencv"),
     ),
     "grain": ("Grain + simplejpeg + OpenCV, 2 threads", grain_simplejpeg),
-    "loader-pillow": ("torch DataLoader, Pillow, float32, 2 workers", lambda f, n: torch_loader(f, n, pillow_samples, 2)),
-    "loader-simplejpeg": ("torch DataLoader, simplejpeg + OpenCV, uint8, 2 workers", lambda f, n: torch_loader(f, n, turbo_samples, 2)),
+    "loader-pillow": (
+        "torch DataLoader, Pillow, float32, 2 workers",
+        lambda f, n: torch_loader(f, n, pillow_samples, 2),
+    ),
+    "loader-simplejpeg": (
+        "torch DataLoader, simplejpeg + OpenCV, uint8, 2 workers",
+        lambda f, n: torch_loader(f, n, turbo_samples, 2),
+    ),
     "tensorflow": ("tf.data as in tf_ilsvrc_dataset.py, 2 readers", tensorflow_data),
     "cropped": ("losslessly cropped shards, 2 threads", lambda folder, images: shards(folder, images, "cropped")),
     "raw": ("raw shards, random order, 2 threads", lambda folder, images: shards(folder, images, "raw")),
@@ -292,14 +312,23 @@ def prepare(folder: Path, images: int) -> None:
     """Draw the set, index the first images of it, pack them, and make a list of 1.28 million; each only once."""
     if not (folder / "train.txt").exists():
         print(f"drawing {max(images, 100)} images into {folder} ...", flush=True)
-        command = [sys.executable, ROOT / "data" / "make_images.py", folder, "--images", str(max(images, 100)), "--val", "0", "--no-odd"]
+        command = [
+            sys.executable,
+            ROOT / "data" / "make_images.py",
+            folder,
+            "--images",
+            str(max(images, 100)),
+            "--val",
+            "0",
+            "--no-odd",
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     names = (folder / "train.txt").read_text().split()
     step = max(1, len(names) // images)
     (folder / f"bench{images}.txt").write_text("\n".join(names[::step][:images]) + "\n")
-    from index import build_index, is_index_of, look, annotation_path
-    from shards import merge, pack_class
     import pyarrow.parquet as pq
+    from index import annotation_path, build_index, is_index_of, look
+    from shards import merge, pack_class
 
     filelist, index = folder / f"bench{images}.txt", folder / f"bench{images}.index.parquet"
     if not is_index_of(index, filelist):
@@ -378,8 +407,12 @@ def main() -> int:
                 missing[name] = result
             else:
                 found[name].append(result)
-    print(f"{options.images} images, {SIDE} x {SIDE}, batches of {BATCH}, {options.rounds} rounds, {os.cpu_count()} cores; medians")
-    print(f"{'':66}{'images/s':>9}{'samples/s':>10}{'x Pillow':>9}{'CPU ms/image':>13}{'CPU x':>7}{'first s':>8}{'+MB':>6}")
+    print(
+        f"{options.images} images, {SIDE} x {SIDE}, batches of {BATCH}, {options.rounds} rounds, {os.cpu_count()} cores; medians"
+    )
+    print(
+        f"{'':66}{'images/s':>9}{'samples/s':>10}{'x Pillow':>9}{'CPU ms/image':>13}{'CPU x':>7}{'first s':>8}{'+MB':>6}"
+    )
 
     def median(values) -> float:
         return statistics.median(values)
@@ -399,7 +432,10 @@ def main() -> int:
             f"{median(r['first'] for r in rows):>8.3f}{median(r['memory'] for r in rows):>6.0f}"
         )
     if found.get("ours") and found.get("ours-1"):
-        gains = [two["images"] / two["seconds"] * one["seconds"] / one["images"] for one, two in zip(found["ours-1"], found["ours"], strict=False)]
+        gains = [
+            two["images"] / two["seconds"] * one["seconds"] / one["images"]
+            for one, two in zip(found["ours-1"], found["ours"], strict=False)
+        ]
         print(f"1 -> 2 threads: {median(gains):.2f} x")
     if not options.only or "large" in options.only:
         large = [run("large", options.set, options.images) for _ in range(options.rounds)]
