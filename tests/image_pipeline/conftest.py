@@ -1,4 +1,4 @@
-"""A small set of images, drawn once, with the odd files and its index; the scripts' folder on the path, as in a container."""
+"""A small set of images with the odd files, drawn once; the scripts' folder on the path, as in a container."""
 
 from __future__ import annotations
 

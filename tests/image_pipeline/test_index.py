@@ -1,4 +1,4 @@
-"""The index: every odd file ends as the policy says, is counted and named; labels and rows are the same on every machine."""
+"""The index: every odd file ends as the policy says, counted and named; labels and rows are the same everywhere."""
 
 import shutil
 from pathlib import Path

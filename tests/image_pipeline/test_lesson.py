@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import itertools
 import json
 import os
 import re
@@ -104,7 +105,7 @@ def test_logdir_gets_a_trace_for_perfetto_and_a_picture(config, tmp_path):
     assert {"read", "decode", "resample", "wait for batch", "use batch"} <= {event["name"] for event in work}
     for thread in {event["tid"] for event in work}:
         own = sorted((event for event in work if event["tid"] == thread), key=lambda event: event["ts"])
-        assert all(a["ts"] + a["dur"] <= b["ts"] + 0.01 for a, b in zip(own, own[1:], strict=False)), (
+        assert all(a["ts"] + a["dur"] <= b["ts"] + 0.01 for a, b in itertools.pairwise(own)), (
             "a thread does one thing at a time"
         )
     picture = (tmp_path / "log" / "trace.svg").read_text()

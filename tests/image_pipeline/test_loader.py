@@ -1,4 +1,4 @@
-"""The loader: the same bytes for any number of threads, ranks and sources; exact resumption; nothing silent, nothing left over."""
+"""The loader: the same bytes for any number of threads, ranks and sources; exact resumption; nothing silent."""
 
 import gc
 import hashlib

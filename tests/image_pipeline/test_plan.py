@@ -1,4 +1,4 @@
-"""The plan is a pure function: the same for ever, the same sequence for any number of ranks, the same share for each."""
+"""The plan is a pure function: the same for ever, one sequence for any number of ranks, the same share for each."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_a_permutation_has_every_number_once(count, seed, epoch):
 
 
 def test_shuffling_is_uniform_over_the_whole_list_not_over_a_buffer():
-    """Mean distance that an element travels in a uniform shuffle of n is n/3; a buffer of a tenth would move it n/10."""
+    """An element of n travels n/3 on average in a uniform shuffle; a buffer of a tenth would move it n/10."""
     order = permutation(100_000, 7, 3)
     travelled = np.abs(order - np.arange(len(order))).mean() / len(order)
     assert 0.32 < travelled < 0.345

@@ -1,4 +1,4 @@
-"""tf.data and PyTorch: sample for sample the same bytes. Runs where TensorFlow is: here, or in TENSORFLOW_PYTHON's environment."""
+"""tf.data and PyTorch: sample for sample the same bytes. Runs where TensorFlow is: here, or in TENSORFLOW_PYTHON."""
 
 import importlib.util
 import json
@@ -25,7 +25,7 @@ def interpreter() -> str | None:
 pytestmark = [
     pytest.mark.skipif(
         interpreter() is None,
-        reason="TensorFlow is not here; make an environment of requirements-tensorflow.txt and set TENSORFLOW_PYTHON to its python",
+        reason="no TensorFlow: install requirements-tensorflow.txt elsewhere and set TENSORFLOW_PYTHON to that python",
     ),
     pytest.mark.slow,
 ]
