@@ -2,8 +2,8 @@
 
     python tests/benchmarks/iris_workshop.py [--rounds 3]
 
-By hand is what a shell does without Pachyderm: each script once for each datum, Monday's files one after the
-other as step 9's one worker does, what follows by `xargs -P 3` as its three workers do. No versions, no skipping, no provenance.
+By hand is what a shell does without Pachyderm: each script once for each datum, Monday's files one after the other as
+step 9's one worker does, what follows by `xargs -P 3` as its three workers do. No versions, no skipping, no provenance.
 """
 
 import argparse

@@ -65,9 +65,9 @@ def test_training_reports_progress_on_stderr_only(trained):
     assert len(process.stderr.splitlines()) == 11
 
 
-def test_the_same_rows_and_seed_give_the_same_model_byte_for_byte(script, prepared, tmp_path):
+def test_the_same_rows_and_seed_give_the_same_model_byte_for_byte(quick_script, prepared, tmp_path):
     for name, seed in (("one", 0), ("two", 0), ("other", 1)):
-        script("train.py", prepared, tmp_path / name, "--epochs", 20, "--seed", seed)
+        quick_script("train.py", prepared, tmp_path / name, "--epochs", 20, "--seed", seed)
     models = {name: (tmp_path / name / "model.pt").read_bytes() for name in ("one", "two", "other")}
     assert models["one"] == models["two"] != models["other"]
 
@@ -93,15 +93,15 @@ def test_a_row_alone_gets_the_answer_it_gets_among_others(script, model, data, t
     assert [(tmp_path / "out" / f"{number}.csv").read_text().strip() for number in range(len(lines))] == TEST1
 
 
-def test_28_of_29_held_out_rows_are_named_rightly(script, data, tmp_path):
+def test_28_of_29_held_out_rows_are_named_rightly(quick_script, data, tmp_path):
     """Every fifth row is kept from the training; always the same guess would get 10 of them."""
     lines = [line for line in (data / "iris.csv").read_text().splitlines() if line]
     held_out = lines[::5]
     (tmp_path / "iris.csv").write_text("\n".join(line for line in lines if line not in set(held_out)) + "\n")
     (tmp_path / "unseen.csv").write_text("".join(line.rsplit(",", 1)[0] + "\n" for line in held_out))
-    script("pre_process.py", tmp_path / "iris.csv", tmp_path / "pre")
-    script("train.py", tmp_path / "pre", tmp_path / "train")
-    script("infer.py", tmp_path / "train" / "model.pt", tmp_path / "unseen.csv", tmp_path / "out")
+    quick_script("pre_process.py", tmp_path / "iris.csv", tmp_path / "pre")
+    quick_script("train.py", tmp_path / "pre", tmp_path / "train")
+    quick_script("infer.py", tmp_path / "train" / "model.pt", tmp_path / "unseen.csv", tmp_path / "out")
     answers = (tmp_path / "out" / "unseen.csv").read_text().splitlines()
     right = sum(answer == line.rsplit(",", 1)[1] for answer, line in zip(answers, held_out, strict=True))
     assert (len(held_out), right) == (29, 28)

@@ -117,7 +117,8 @@ def _folder(call: Call, file: dict, output: str) -> None:
     with tarfile.open(fileobj=io.BufferedReader(_Stream(pieces)), mode="r|") as archive:
         for member in archive:
             # a name may not climb out of the folder, whoever answers
-            inside = posixpath.normpath("/" + member.name.removeprefix(prefix)).lstrip("/")
+            name = f"{member.name}/" if member.isdir() else member.name
+            inside = posixpath.normpath("/" + name.removeprefix(prefix)).lstrip("/")
             path = os.path.join(output, inside) if inside else output
             try:
                 if member.isdir():

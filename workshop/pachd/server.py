@@ -7,6 +7,7 @@ import ipaddress
 import threading
 from collections.abc import Callable
 from concurrent import futures
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from workshop.pachd import errors
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pfs.clock import Clock
+from workshop.pachd.pps import metaview
 from workshop.pachd.scheduler import Scheduler
 from workshop.pachd.scheduler.live import Workers
 from workshop.pachd.store import Store
@@ -59,7 +61,9 @@ class Daemon:
         transactions.admit(self.servicers)
         self._pool = futures.ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
         self._server = grpc.server(self._pool, options=OPTIONS)
-        self._server.add_generic_rpc_handlers((Dispatcher(self.servicers, transactions, self._guard()),))
+        self._server.add_generic_rpc_handlers(
+            (Dispatcher(self.servicers, transactions, self._guard(), partial(metaview.prepare, self.pfs)),)
+        )
         checks = health.HealthServicer()
         checks.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(checks, self._server)

@@ -43,6 +43,24 @@ def test_a_file_that_is_no_secret(verbs, file):
         create_secret(verbs, file)
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (secret(""), 'failed to create secret: Secret "" is invalid: metadata.name: Required value'),
+        (
+            secret("A_b"),
+            'failed to create secret: Secret "A_b" is invalid: metadata.name: Invalid value: "A_b": a lower',
+        ),
+        (secret(stringData={"a b": ""}), 'failed to create secret: Secret "s" is invalid: data[a b]: Invalid value'),
+        (secret(metadata={"name": "s", "labels": {"suite": "x"}}), "invalid suite label set on secret: suite=x"),
+    ],
+)
+def test_secrets_that_kubernetes_refuses(verbs, file, text):
+    with pytest.raises(PachydermError) as refusal:
+        create_secret(verbs, file)
+    assert refusal.value.text.startswith(text)
+
+
 def test_secrets_that_are_there_already_or_are_not(verbs):
     create_secret(verbs, secret())
     with pytest.raises(PachydermError, match=r'^failed to create secret: secrets "s" already exists$'):

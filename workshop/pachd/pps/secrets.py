@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,7 @@ def parse(file: bytes) -> tuple[str, str, dict[str, str]]:
             raise ValueError(f"json: cannot unmarshal {_kind(document)} into Go value of type v1.Secret")
         meta = document.get("metadata") or {}
         name, type = meta.get("name", ""), document.get("type") or "Opaque"
+        suite = (meta.get("labels") or {}).get("suite", "")
         if not isinstance(name, str) or not isinstance(type, str):
             raise ValueError("name and type of a secret are text")
         data = {}
@@ -47,7 +49,35 @@ def parse(file: bytes) -> tuple[str, str, dict[str, str]]:
             data[key] = base64.b64encode(value.encode()).decode()
     except (ValueError, AttributeError, TypeError, binascii.Error) as fault:
         raise PachydermError(f"failed to unmarshal secret: {fault}") from None
+    if suite not in ("", "pachyderm"):
+        raise PachydermError(f"invalid suite label set on secret: suite={suite}")
     return name, type, data
+
+
+_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_KEY = r"[-._a-zA-Z0-9]+"
+
+
+def _check(name: str, data: dict[str, str]) -> None:
+    """Refuse the names that Kubernetes refuses, in its words."""
+    fault = ""
+    if not name:
+        fault = "metadata.name: Required value: name or generateName is required"
+    elif not re.fullmatch(_NAME, name) or len(name) > 253:
+        fault = (
+            f'metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of lower case'
+            " alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+            f" (e.g. 'example.com', regex used for validation is '{_NAME}')"
+        )
+    for key in data:
+        if not re.fullmatch(_KEY, key):
+            fault = fault or (
+                f'data[{key}]: Invalid value: "{key}": a valid config key must consist of alphanumeric characters,'
+                " '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is"
+                f" '{_KEY}')"
+            )
+    if fault:
+        raise PachydermError(f'failed to create secret: Secret "{name}" is invalid: {fault}')
 
 
 def _kind(value: Any) -> str:
@@ -56,8 +86,7 @@ def _kind(value: Any) -> str:
 
 def create(db: sqlite3.Connection, file: bytes) -> None:
     name, type, data = parse(file)
-    if not name:
-        raise PachydermError("failed to create secret: resource name may not be empty")
+    _check(name, data)
     if db.execute("SELECT 1 FROM secret WHERE name = ?", (name,)).fetchone():
         raise PachydermError(f'failed to create secret: secrets "{name}" already exists')
     seconds = ids.now() // 10**9 * 10**9  # as Kubernetes keeps it
@@ -87,6 +116,8 @@ def listing(db: sqlite3.Connection) -> list[Secret]:
 
 
 def delete(db: sqlite3.Connection, name: str) -> None:
+    if not name:
+        raise PachydermError("failed to delete secret: resource name may not be empty")
     if not db.execute("DELETE FROM secret WHERE name = ?", (name,)).rowcount:
         raise PachydermError(f'failed to delete secret: secrets "{name}" not found')
 

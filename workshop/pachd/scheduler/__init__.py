@@ -110,7 +110,7 @@ class Scheduler:
         timers = [run.next_note() for run in self.runs.values()] + [self.crons.next_time()]
         due = min((when for when in timers if when is not None), default=time.monotonic() + IDLE / 2)
         changed = self._seen != self.store.changes.count or self.inbox
-        wait = 0.0 if busy or changed else max(0.0, due - time.monotonic())
+        wait = 0.0 if busy or changed else min(IDLE / 2, max(0.0, due - time.monotonic()))
         for key, _ in self._selector.select(wait):
             if key.fd == self._wake_reader:
                 self._drain()

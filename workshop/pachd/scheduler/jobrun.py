@@ -208,6 +208,10 @@ class JobRun:
         outputs = self.streams.pop((index, number), []) + self._outputs(index, files)
         for stale in [key for key in self.streams if key[0] == index]:
             del self.streams[stale]
+        if not self.pool.batching:
+            how = "finished" if STATES[state] == DatumState.SUCCESS else "errored"
+            what = f"{how} running user code after {_seconds(ran)}" + (f": {reason}" if reason else "")
+            self._say_of(worker, task, what)
         good = STATES[state] == DatumState.SUCCESS
         record = Record(
             task.hash,
@@ -222,8 +226,6 @@ class JobRun:
         )
         self._count(task.id, record)
         self.fresh.append(task.id)
-        if not good and not self.pool.batching:
-            self._say_of(worker, task, f"errored running user code after {_seconds(ran)}: {reason}")
         if state == "failed" and self.failed is None:
             self.failed = task.id
         worker.chunk = _better_chunk(worker.chunk, (laid + ran + collected) / 1e9)

@@ -137,6 +137,11 @@ class Cutter:
         self._chunks = list(content.chunks[: content.size // CHUNK])
         self._part = bytearray(tail)
 
+    @property
+    def waiting(self) -> int:
+        """Bytes held in memory until their chunk is full."""
+        return len(self._part)
+
     def write(self, data: bytes | memoryview) -> None:
         self.size += len(data)
         part = self._part

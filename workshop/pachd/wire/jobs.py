@@ -136,9 +136,9 @@ class Jobs:
 
     @raw_answer
     def SubscribeJob(self, request: Any, call: Call) -> Iterator[bytes]:
-        if not request.pipeline.name:
+        if not request.HasField("pipeline"):
             raise PachydermError("pipeline must be specified")
-        name = PipelineName(request.pipeline.project.name or DEFAULT_PROJECT, request.pipeline.name)
+        name = pipeline_name(request.pipeline, "SubscribeJobRequest.Pipeline", "validate recv")
         sent: set[int] = set()
 
         def fresh() -> list[bytes] | None:

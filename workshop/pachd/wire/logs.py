@@ -55,7 +55,7 @@ class Logs:
         asked_job = request.HasField("job")
         named = request.pipeline if request.HasField("pipeline") else request.job.pipeline if asked_job else None
         if not request.HasField("pipeline") and not asked_job:
-            if request.HasField("datum"):
+            if request.HasField("datum") or request.data_filters:
                 raise PachydermError("must specify the Job or Pipeline that the datum is from to get logs for it")
             return PipelineName("", ""), "", 0
         since = ids.now() - logs.DAY

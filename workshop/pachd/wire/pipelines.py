@@ -15,6 +15,7 @@ from workshop.pachd.pps import control, creation, crons, defaults, jobs, pipelin
 from workshop.pachd.pps.jq import Filter, render
 from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Pipeline
+from workshop.pachd.spec import translate
 from workshop.pachd.spec.fields import JsonFault, dump, load, parse
 from workshop.pachd.wire.pps_messages import (
     NAME_MISSING,
@@ -40,7 +41,9 @@ def _pack_v2(request: Any) -> Any:
     packed = pps_v2.CreatePipelineTransaction(user_json=request.create_pipeline_request_json)
     kept = packed.create_pipeline_request
     with contextlib.suppress(JsonFault, json_format.ParseError):  # the trial run says what is wrong
-        json_format.ParseDict(parse(packed.user_json), kept)
+        json_format.ParseDict(parse(translate(packed.user_json)[0]), kept)
+    if kept.HasField("pipeline"):
+        kept.pipeline.project.name = kept.pipeline.project.name or DEFAULT_PROJECT
     kept.update, kept.reprocess, kept.dry_run = request.update, request.reprocess, request.dry_run
     return packed
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -63,6 +64,10 @@ def transactional(
     return mark
 
 
+WAITERS = 192  # calls that may wait at once; each holds one of the server's threads
+_waiters = threading.BoundedSemaphore(WAITERS)
+
+
 class Call:
     """What a method may know of the call beside its request."""
 
@@ -81,6 +86,16 @@ class Call:
     def cancelled(self) -> bool:
         """Whether nobody waits for an answer any more."""
         return self._over.is_set()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around what may last for ever: refused when so many calls wait that none could be answered any more."""
+        if not _waiters.acquire(blocking=False):
+            raise errors.ResourceExhausted(f"{WAITERS} calls are waiting already: end some of them and try again")
+        try:
+            yield
+        finally:
+            _waiters.release()
 
     def on_end(self, callback: Callable[[], None]) -> None:
         """Call back when the call is over, however it ends (at once when it is over already)."""
@@ -102,11 +117,16 @@ class Dispatcher(grpc.GenericRpcHandler):
     """Finds the method of a servicer for each RPC of the schema."""
 
     def __init__(
-        self, servicers: Iterable[Any], transactor: Transactor, authorize: Callable[[Call], None] | None = None
+        self,
+        servicers: Iterable[Any],
+        transactor: Transactor,
+        authorize: Callable[[Call], None] | None = None,
+        prepare: Callable[[Any], None] | None = None,
     ) -> None:
         self.servicers = {servicer.service: servicer for servicer in servicers}
         self._transactor = transactor
         self._authorize = authorize
+        self._prepare = prepare
         self._handlers = {path: self._handler(method) for path, method in schema.METHODS.items()}
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
@@ -125,9 +145,43 @@ class Dispatcher(grpc.GenericRpcHandler):
         else:
             parse, serialize = _parser(method, function), _serializer(function)
             run = _runner(method, function, parse, serialize)
+        if self._prepare is not None and function is not None:
+            run = (_prepared_stream if method.streams_out else _prepared)(method, run, self._prepare)
         kind = ("stream" if method.streams_in else "unary") + "_" + ("stream" if method.streams_out else "unary")
         guard = _guard_stream if method.streams_out else _guard_unary
         return getattr(grpc, f"{kind}_rpc_method_handler")(guard(method, run, self._authorize))
+
+
+def _prepared(method: schema.Method, run: Handler, prepare: Callable[[Any], None]) -> Handler:
+    """Runs a call again when what it reads had to be made first."""
+
+    def again(data: Any, call: Call) -> Any:
+        try:
+            return run(data, call)
+        except errors.Unprepared as need:
+            prepare(need.what)
+            if method.streams_in:
+                raise errors.Unavailable(f"{need.what} was not ready: try again") from None
+            return run(data, call)
+
+    return again
+
+
+def _prepared_stream(method: schema.Method, run: Handler, prepare: Callable[[Any], None]) -> Handler:
+    def again(data: Any, call: Call) -> Iterator[Any]:
+        sent = False
+        try:
+            for message in run(data, call):
+                sent = True
+                yield message
+            return
+        except errors.Unprepared as need:
+            prepare(need.what)
+            if sent or method.streams_in:
+                raise errors.Unavailable(f"{need.what} was not ready: try again") from None
+        yield from run(data, call)
+
+    return again
 
 
 def _absent(method: schema.Method) -> Handler:
