@@ -55,7 +55,9 @@ def texture(random: np.random.Generator, width: int, height: int) -> np.ndarray:
             layer = grid[:height, :width] * 0.4 + grid[:height, :width, :1]
         else:
             channels = [
-                Image.fromarray(np.ascontiguousarray(grid[:, :, channel])).resize((width, height), Image.Resampling.BICUBIC)
+                Image.fromarray(np.ascontiguousarray(grid[:, :, channel])).resize(
+                    (width, height), Image.Resampling.BICUBIC
+                )
                 for channel in range(3)
             ]
             layer = np.stack([np.asarray(channel, np.float32) for channel in channels], axis=2)
@@ -172,7 +174,9 @@ class Set:
         whole: Box = (width // 5, height // 5, width * 4 // 5, height * 4 // 5)
         paths = []
 
-        def add(kind: str, jpeg=None, boxes: list[Box] | None = None, xml: str | None = "", size=(width, height)) -> None:
+        def add(
+            kind: str, jpeg=None, boxes: list[Box] | None = None, xml: str | None = "", size=(width, height)
+        ) -> None:
             picture, _, _ = self.draw((99, len(paths)), 0, [whole], (width, height))
             data = encode(picture) if jpeg is None else jpeg(picture) if callable(jpeg) else jpeg
             text = annotation(wnid, f"{wnid}_{kind}", *size, [whole] if boxes is None else boxes) if xml == "" else xml

@@ -19,9 +19,13 @@ def arguments_of(description: str) -> argparse.ArgumentParser:
     """The lesson's options and ours."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-c", "--config", type=Path, required=True, help="the configuration, as ilsvrc.json")
-    parser.add_argument("-l", "--logdir", type=Path, help="folder for what each thread did when: a trace and a picture of it")
+    parser.add_argument(
+        "-l", "--logdir", type=Path, help="folder for what each thread did when: a trace and a picture of it"
+    )
     parser.add_argument("-n", "--nsteps", type=int, default=10, help="steps to measure (10); one more runs before them")
-    parser.add_argument("--num-parallel-readers", "-t", "--nthreads", type=int, help="threads, instead of the configuration's")
+    parser.add_argument(
+        "--num-parallel-readers", "-t", "--nthreads", type=int, help="threads, instead of the configuration's"
+    )
     parser.add_argument("--prefetch-buffer-size", type=int, help="batches made ahead, instead of the configuration's")
     parser.add_argument("--filelist", type=Path, help="list of files, instead of the configuration's train_filelist")
     parser.add_argument("--index", type=Path, help="where the list's index is kept (beside the list)")
@@ -42,7 +46,13 @@ def settings_of(options: argparse.Namespace) -> Settings:
     if options.prefetch_buffer_size is not None:
         settings.prefetch = options.prefetch_buffer_size
     settings.train_filelist = options.filelist or settings.train_filelist
-    if settings.readers < 1 or settings.prefetch < 0 or options.nsteps < 1 or options.epoch < 0 or options.start_batch < 0:
+    if (
+        settings.readers < 1
+        or settings.prefetch < 0
+        or options.nsteps < 1
+        or options.epoch < 0
+        or options.start_batch < 0
+    ):
         raise SystemExit("error: there must be at least 1 reader and 1 step, and no negative number")
     if not 0 <= options.rank < options.size:
         raise SystemExit(f"error: --rank {options.rank} is not one of --size {options.size} processes")
@@ -50,7 +60,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def open_index(filelist: Path, path: Path | None, threads: int) -> Index:
-    """The index of a list, made if there is none of this very list; says what it found. Exits with one line on trouble."""
+    """The list's index, made if there is none yet; says what it found. Exits with one line on trouble."""
     path = path or filelist.with_name(f"{filelist.stem}.index.parquet")
     try:
         if is_index_of(path, filelist):
@@ -75,7 +85,7 @@ def open_index(filelist: Path, path: Path | None, threads: int) -> Index:
 def check_classes(settings: Settings, index: Index) -> None:
     """The network's last layer must have room for every label. Exits with one line where it has not."""
     if settings.num_classes is not None and len(index.classes) > settings.num_classes:
-        raise SystemExit(f"error: {len(index.classes)} classes in the list, \"num_classes\" is {settings.num_classes}")
+        raise SystemExit(f'error: {len(index.classes)} classes in the list, "num_classes" is {settings.num_classes}')
 
 
 class Meter:
@@ -121,7 +131,9 @@ def finish(meter: Meter) -> None:
 
 def show_settings(settings: Settings) -> None:
     """The configuration as it is used."""
-    print(json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in vars(settings).items()}))
+    print(
+        json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in vars(settings).items()})
+    )
 
 
 def main_guard(main) -> None:
