@@ -126,7 +126,7 @@ def test_nothing_of_the_daemon_is_imported():
     assert done.stdout.strip() == "[]"
 
 
-def test_what_needs_no_pachd_imports_neither_grpc_nor_protobuf():
+def test_what_needs_no_pachd_imports_neither_grpc_nor_protobuf(pachctl):
     import subprocess
     import sys
 
