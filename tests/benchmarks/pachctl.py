@@ -1,6 +1,6 @@
-"""What one call of `workshop pachctl` costs, beside what it stands on: python tests/benchmarks/pachctl.py [ROUNDS]
+"""What one call of `workshop pachctl` costs beside what it stands on: python tests/benchmarks/pachctl.py [ROUNDS]
 
-Each round runs every command once, in turn, so that a busy machine is busy for all of them. Wall and CPU seconds, medians.
+Each round runs every command once, in turn, so that a busy machine is busy for all alike. Wall and CPU time, medians.
 """
 
 from __future__ import annotations
