@@ -14,6 +14,7 @@ from workshop.cli_common import (
     print_json,
     workshop_option,
 )
+from workshop.context import named_address
 from workshop.errors import NoPachd, NotTrue, WrongUsage
 
 
@@ -96,6 +97,8 @@ def run(context: str | None, to: int | None, quiet: bool, write_readme: bool, wo
             guide.run(chosen)
             ticks.append(f" {mark(True)} {chosen.number:>2}  {chosen.title}")
     click.echo("\n".join(ticks), err=True)
+    if last == len(guide.workshop.steps) and context is None and named_address() is None:
+        click.echo("\n pachd keeps running, to look around (workshop status); workshop down stops it", err=True)
     if write_readme:
         _write_readme(guide)
 
