@@ -40,7 +40,10 @@ def steps(context: str | None, workshop: str, as_json: bool) -> None:
     for step in part.steps:
         click.echo(f" {mark(True) if done[step.number] else '·'} {step.number:>2}  {step.title}")
     following = next((step for step in part.steps if not done[step.number]), None)
-    hint = f"next: workshop step {following.number}" if following else "all done; once more: workshop reset"
+    named = "" if workshop == "iris" else f" --workshop {workshop}"
+    hint = (
+        f"next: workshop step{named} {following.number}" if following else f"all done; once more: workshop reset{named}"
+    )
     return click.echo(f"\n {hint}", err=True)
 
 
