@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from workshop.pachd import errors
@@ -118,31 +119,35 @@ def branch_of(row: sqlite3.Row) -> Branch:
     )
 
 
+_COMMIT = (
+    *("id", "repo", "branch", "parent", "origin", "started", "finishing", "finished", "error", "description"),
+    *("metadata", "root", "base", "written", "size", "compacting", "validating", "set_id"),
+)
+
+
 def commit_of(row: sqlite3.Row) -> Commit:
+    """A commit from a row of `COMMITS`: by position, because commits are read by the hundred."""
+    identity, repo, branch, parent, origin, started, finishing, finished, error, description = row[:10]
+    metadata, root, base, written, size, compacting, validating, set_id, *named = row[10:]
     return Commit(
-        row["id"],
-        row["repo"],
-        CommitName(_repo_name(row), row["set_id"]),
-        row["branch"],
-        row["parent"],
-        row["origin"],
-        row["started"],
-        row["finishing"],
-        row["finished"],
-        row["error"],
-        row["description"],
-        json.loads(row["metadata"]) if row["metadata"] != "{}" else {},
-        row["root"],
-        row["base"],
-        row["written"],
-        row["size"],
-        row["compacting"],
-        row["validating"],
+        *(identity, repo, CommitName(_named(*named), set_id), branch, parent, origin),
+        *(started, finishing, finished, error, description),
+        json.loads(metadata) if metadata != "{}" else {},
+        *(root, base, written, size, compacting, validating),
     )
 
 
+@lru_cache(4096)
+def _named(project: str, name: str, type: str) -> RepoName:
+    return RepoName(project, name, type)
+
+
+# the columns of an edge to follow: to, and from
+WALK = {"provenance": ("upstream", "downstream"), "subvenance": ("downstream", "upstream")}
+
 _NAMED = "repo.project AS repo_project, repo.name AS repo_name, repo.type AS repo_type"
-COMMITS = f"SELECT commits.*, {_NAMED} FROM commits JOIN repo ON repo.id = commits.repo"
+_COLUMNS = ", ".join(f"commits.{column}" for column in _COMMIT)
+COMMITS = f"SELECT {_COLUMNS}, {_NAMED} FROM commits JOIN repo ON repo.id = commits.repo"
 BRANCHES = f"SELECT branch.*, {_NAMED} FROM branch JOIN repo ON repo.id = branch.repo"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from workshop.pachd.pfs import branches, contents, repos, rows
@@ -88,20 +89,27 @@ def commit_infos(db: sqlite3.Connection, found: list[rows.Commit], bounds: list[
 
 
 def _commit_fields(commit: rows.Commit, relatives: list[bytes], bound: int) -> Iterator[bytes]:
-    details = encode.number(1, commit.size) + encode.time(2, commit.compacting) + encode.time(3, commit.validating)
     yield _commit(commit, 1)
     yield encode.part(2, encode.number(1, commit.origin))
-    yield encode.text(3, commit.description)
+    if commit.description:
+        yield encode.text(3, commit.description)
     yield from relatives
     yield encode.time(6, commit.started)
     yield encode.time(7, commit.finishing)
     yield encode.time(8, commit.finished)
-    yield encode.text(10, commit.error)
+    if commit.error:
+        yield encode.text(10, commit.error)
     yield encode.number(11, bound)
-    yield encode.part(12, details)
-    yield encode.pairs(14, commit.metadata)
+    yield _details(commit.size, commit.compacting, commit.validating)
+    if commit.metadata:
+        yield encode.pairs(14, commit.metadata)
     yield encode.time(17, commit.started)
     yield encode.time(18, commit.finished or commit.finishing or commit.started)
+
+
+@lru_cache(1024)
+def _details(size: int, compacting: int | None, validating: int | None) -> bytes:
+    return encode.part(12, encode.number(1, size) + encode.time(2, compacting) + encode.time(3, validating))
 
 
 def commit_info(db: sqlite3.Connection, commit: rows.Commit) -> bytes:
