@@ -182,6 +182,16 @@ def test_a_stage_with_a_bad_model_writes_nothing(exam, tmp_path):
     assert not (exam.parent / "heatmaps").exists()
 
 
+def test_old_and_new_checkpoint_formats_hold_the_same_and_the_new_one_is_deterministic(models, tmp_path):
+    file = make_sample.PATCH_MODEL
+    for name in ("one", "two"):
+        make_sample.write_model(file, tmp_path / name)
+    assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert not zipfile.is_zipfile(models / file)
+    old, new = (patch_classifier.load(folder / file).state_dict() for folder in (models, tmp_path / "one"))
+    assert all(torch.equal(old[name], new[name]) for name in old)
+
+
 def test_aliases_must_agree_and_may_be_absent(models, tmp_path):
     weights = torch.load(models / make_sample.IMAGE_MODEL, weights_only=True)["model"]
     bare = {name: tensor for name, tensor in weights.items() if not name.startswith(tuple(exam_classifier.ALIASES))}
