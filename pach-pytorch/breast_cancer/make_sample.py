@@ -101,9 +101,10 @@ def write_model(file: str, folder: Path, seed: int | None = None, old_format: bo
     Today's format gives the same bytes every time, and Pachyderm sees that nothing has changed.
     """
     weights = random_weights(file, SEEDS[file] if seed is None else seed)
-    with stage.whole_file(folder / file) as temporary:
-        content = weights if file == PATCH_MODEL else {"model": weights}
-        torch.save(content, temporary, _use_new_zipfile_serialization=not old_format)
+    content = weights if file == PATCH_MODEL else {"model": weights}
+    # To an open file: to a path, torch.save would write the path's (random) name into the archive.
+    with stage.whole_file(folder / file) as temporary, open(temporary, "wb") as stream:
+        torch.save(content, stream, _use_new_zipfile_serialization=not old_format)
 
 
 def phantom(view: str, height: int, width: int, seed: int) -> np.ndarray:

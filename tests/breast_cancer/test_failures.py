@@ -3,6 +3,7 @@
 from breast_cancer.helpers import make_sample, run_stage  # isort: skip  (puts the stages on the path)
 
 import pickle
+import zipfile
 
 import exam_classifier
 import exam_list
