@@ -1,7 +1,8 @@
 """The index of a file list: read every file once, then never again look at an XML or wonder whether a JPEG is whole.
 
-One row for each listed file, in the list's order, quarantined ones too: path, class, label, size in bytes and in pixels, SHA-256,
-who decodes it, its boxes clamped and checked, and a note of what was odd about it. Kept as one Parquet file.
+One row for each listed file, in the list's order, quarantined ones too: path, class, label, size in bytes and in
+pixels, SHA-256, who decodes it, its boxes clamped and checked, and a note of what was odd about it. Kept as one
+Parquet file.
 
 In memory (`Index`) the rows that can be used are packed arrays, not Python objects: 1.28 million images take some
 130 MB once, shared by all threads.
@@ -159,8 +160,9 @@ class Index:
     """The images that can be used, packed. Image i has boxes first[i] .. first[i+1]-1; a box is a sample.
 
     folder: (images,) int32, each file's place in `folders`; names: the files' names end to end, those of image i from
-    name_ends[i] to name_ends[i+1]; labels: (images,) int32; sizes: (images,) uint32, bytes of each file; careful: (images,)
-    bool, who decodes it; first: (images + 1,) int64; boxes: (samples, 4) uint16; counts: rows of each status.
+    name_ends[i] to name_ends[i+1]; labels: (images,) int32; sizes: (images,) uint32, bytes of each file; careful:
+    (images,) bool, who decodes it; first: (images + 1,) int64; boxes: (samples, 4) uint16; counts: rows of each
+    status.
     """
 
     root: Path
@@ -306,8 +308,8 @@ def build_index(
 ) -> Index:
     """Make the index of a file list, write it to `out`, and the quarantine list beside it if there is one.
 
-    filelist: one path a line, relative to `root` (the list's own folder, if None) or absolute. classes: the classes of the
-    training set, for a list that does not decide them itself; otherwise all of this list's, sorted.
+    filelist: one path a line, relative to `root` (the list's own folder, if None) or absolute. classes: the classes
+    of the training set, for a list that does not decide them itself; otherwise all of this list's, sorted.
     """
     root = root or filelist.parent
     text = filelist.read_bytes()

@@ -29,7 +29,7 @@ def fitted(picture: Image.Image) -> tuple[Image.Image, float]:
 
 
 def original(source, image: int) -> tuple[Image.Image, int, int] | None:
-    """(the picture an image's boxes are drawn on, or its cropped part; that part's left and top); None from ready samples."""
+    """(the picture that boxes are drawn on, or its cropped part; that part's left, top); None from ready samples."""
     if not hasattr(source, "picture"):
         return None
     data, left, top = source.picture(source.worker(), image)
@@ -38,7 +38,7 @@ def original(source, image: int) -> tuple[Image.Image, int, int] | None:
 
 
 def contact_sheet(source, batch: Batch, columns: int = 8) -> Image.Image:
-    """One picture of a batch: each sample with its class, and under it the image with all its boxes, this one's in red."""
+    """A batch in one picture: each sample with its class, under it the image with all its boxes, this one's red."""
     index = source.index
     drawn_on = hasattr(source, "picture")
     cell_height = CAPTION + CELL + (CELL + 4 if drawn_on else 0)

@@ -60,7 +60,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def open_index(filelist: Path, path: Path | None, threads: int) -> Index:
-    """The index of a list, made if there is none of this very list; says what it found. Exits with one line on trouble."""
+    """The list's index, made if there is none yet; says what it found. Exits with one line on trouble."""
     path = path or filelist.with_name(f"{filelist.stem}.index.parquet")
     try:
         if is_index_of(path, filelist):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Pack class folders: look at every image and annotation once, quarantine what cannot be used, write the rest as shards.
+"""Pack class folders: look at every image once, quarantine what cannot be used, write the rest as shards.
 
-As a pipeline, a datum is one class: its folder of images joined with its folder of annotations. A broken image never fails the
-job; it ends in quarantine/<class>.txt with its reason, and is counted.
+As a pipeline, a datum is one class: its folder of images joined with its folder of annotations. A broken image never
+fails the job; it ends in quarantine/<class>.txt with its reason, and is counted.
 
     images/<class>/*.JPEG  annotations/<class>/*.xml   →   shards/<class>/part-NNN.bin  index/<class>.parquet
 """

@@ -1,10 +1,11 @@
-"""Shards: the samples of a class packed once, for jobs that read the set more than once. Formats and the reading of a manifest.
+"""Shards: the samples of a class packed once, for jobs that read the set more than once.
 
     raw       the samples themselves, uint8 side x side x 3, end to end
-    cropped   one JPEG an image, cut losslessly to the boxes and a block around them: about half the bytes, the same samples
+    cropped   one JPEG an image, cut losslessly to the boxes and a block around: half the bytes, the same samples
 
-A packed class is `shards/<class>/part-NNN.bin` and `index/<class>.parquet`; the latter has a row for each image, as the index
-of a file list has, and where the image lies. The manifest is all classes' rows in one file, with labels: classes in sorted order.
+A packed class is `shards/<class>/part-NNN.bin` and `index/<class>.parquet`; the latter has a row for each image, as
+the index of a file list has, and where the image lies. The manifest is all classes' rows in one file, with labels:
+classes in sorted order.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Packer:
             self._file.close()
         folder = self.folder / self.wnid
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = open(folder / f"part-{self._number:03d}.bin", "wb")
+        self._file = open(folder / f"part-{self._number:03d}.bin", "wb")  # noqa: SIM115  closed by __exit__
         self._number, self._offset = self._number + 1, 0
 
     def _samples(self, row: Row, data: bytes) -> bytes:

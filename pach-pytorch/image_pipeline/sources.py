@@ -1,7 +1,8 @@
-"""Where a loader's samples come from: files as they are, losslessly cropped JPEGs, or ready pixels. One interface for all.
+"""Where a loader's samples come from: files as they are, losslessly cropped JPEGs, or ready pixels.
 
-A source knows its index, makes a worker for each thread, cuts a batch of a plan into pieces that threads take one by one, and
-`fill(worker, piece, images)` writes a piece's samples into their slots of the batch. All three give the same bytes.
+A source knows its index, makes a worker for each thread, cuts a batch of a plan into pieces that threads take one by
+one, and `fill(worker, piece, images)` writes a piece's samples into their slots of the batch. All three give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class PictureSource:
     """Samples decoded from encoded pictures; the subclass says where the bytes lie."""
 
     def __init__(self, index: Index, side: int, decoder: str | None = None, resampler: str | None = None):
-        """decoder, resampler: names, or None for the best on this machine. Raises LookupError for one not found here."""
+        """decoder, resampler: names, or None for the best here. Raises LookupError for one that is not here."""
         self.index, self.side = index, side
         self.resampler, self._resample = best(resampler)
         self._wanted = decoder

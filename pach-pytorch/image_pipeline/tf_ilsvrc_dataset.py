@@ -4,8 +4,8 @@
     python tf_ilsvrc_dataset.py -c ilsvrc.json --num-parallel-readers 1 --prefetch-buffer-size 0
     python tf_ilsvrc_dataset.py -c ilsvrc.json --num-parallel-readers 8 --prefetch-buffer-size 2
 
-The lesson's seven steps, numbered below, without a line of Python per image; sample for sample the bytes of ilsvrc_dataset.py.
-Needs requirements-tensorflow.txt, in an environment of its own.
+The lesson's seven steps, numbered below, without a line of Python per image; sample for sample the bytes of
+ilsvrc_dataset.py. Needs requirements-tensorflow.txt, in an environment of its own.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def build_dataset(
         )
         return tf.ensure_shape(images, [None, side, side, 3]), tf.repeat(label, tf.shape(boxes)[0])
 
-    # 1. Open the file list, 3. shard it by rank and 4. shuffle it anew each epoch: the index and the plan have done so, over
+    # 1. Open the file list, 3. shard it by rank, 4. shuffle it anew each epoch: index and plan have done so, over
     # samples, so that all ranks get equally many; a buffered shuffle mixes only neighbours of a list ordered by class.
     paths, boxes, labels = image_list(index, plan, start)
     # 2. Parse the list into a tensor.

@@ -89,7 +89,7 @@ class Trace:
         return {thread: work / max(end - start, 1) for thread, work in spent.items()}
 
     def write(self, path: Path) -> None:
-        """Write the trace-event JSON that Perfetto and chrome://tracing open; times in microseconds from the first event."""
+        """Write the trace-event JSON that Perfetto opens; times in microseconds from the first event."""
         events = self.events()
         start = min((event.start for event in events), default=0)
         threads = {thread: number for number, thread in enumerate(sorted(self._by_thread), 1)}
@@ -142,8 +142,9 @@ class Trace:
                 x, wide = left + (event.start - start) * scale, (event.end - event.start) * scale
                 if wide >= 0.05:
                     out.append(
-                        f'<rect x="{x:.2f}" y="{y}" width="{wide:.2f}" height="{line}" fill="{COLOURS.get(event.name, "#555")}">'
-                        f"<title>{event.name} {(event.end - event.start) / 1e6:.2f} ms {event.arguments or ''}</title></rect>"
+                        f'<rect x="{x:.2f}" y="{y}" width="{wide:.2f}" height="{line}" '
+                        f'fill="{COLOURS.get(event.name, "#555")}"><title>{event.name} '
+                        f"{(event.end - event.start) / 1e6:.2f} ms {event.arguments or ''}</title></rect>"
                     )
         y = top + len(threads) * (line + gap)
         for tick in range(11):

@@ -17,8 +17,8 @@ def pinned_memory(size: int) -> object:
 class Batches(IterableDataset):
     """(images, labels) of each batch: uint8 (batch, side, side, 3) and int64 (batch,), without a copy.
 
-    Use it as it is, or in DataLoader(batches, batch_size=None): the threads are the loader's own, so num_workers stays 0.
-    state_dict() and load_state_dict() are the loader's.
+    Use it as it is, or in DataLoader(batches, batch_size=None): the threads are the loader's own, so num_workers
+    stays 0. state_dict() and load_state_dict() are the loader's.
     """
 
     def __init__(self, loader: Loader):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A training step that reads a commit of shards: batches by (seed, epoch, step), a small network, and a record of every batch.
+"""A training step that reads a commit of shards: batches by (seed, epoch, step), a record of each.
 
-Writes steps.csv (one line a step: loss, and the SHA-256 of the batch's bytes), model.pt, and provenance.json: the commits read and
-the numbers that, with them, name each batch for ever.
+Writes steps.csv (one line a step: loss, and the SHA-256 of the batch's bytes), model.pt, and provenance.json: the
+commits read and the numbers that, with them, name each batch for ever.
 """
 
 from __future__ import annotations

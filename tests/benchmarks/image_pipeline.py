@@ -5,9 +5,10 @@
     python tests/benchmarks/image_pipeline.py --set DIR --rounds 5 --images 2000
     TENSORFLOW_PYTHON=.../bin/python GRAIN_PYTHON=.../bin/python python tests/benchmarks/image_pipeline.py
 
-Every contender runs in a process of its own, one after the other, all of them once a round, so that a slow minute hits all;
-figures are medians of the rounds, ratios are taken within a round. 224 x 224, batches of 64, images in file-list order.
-TENSORFLOW_PYTHON and GRAIN_PYTHON name interpreters that have those installed (with simplejpeg, opencv and pyarrow for Grain).
+Every contender runs in a process of its own, one after the other, all of them once a round, so that a slow minute
+hits all; figures are medians of the rounds, ratios are taken within a round. 224 x 224, batches of 64, images in
+file-list order. TENSORFLOW_PYTHON and GRAIN_PYTHON name interpreters that have those installed (with simplejpeg,
+opencv and pyarrow for Grain).
 """
 
 from __future__ import annotations
@@ -78,11 +79,10 @@ def measure(batches: Callable[[], object], images: int) -> Result:
 
 
 def open_set(folder: Path, images: int):
-    """(index, plan in list order without leftovers): what our own contenders read."""
+    """The index that our own contenders read."""
     from index import read_index
 
-    index = read_index(folder / f"bench{images}.index.parquet", folder)
-    return index
+    return read_index(folder / f"bench{images}.index.parquet", folder)
 
 
 def ours(folder: Path, images: int, threads: int = 2, decoder=None, resampler=None, consume: str = "uint8") -> Result:
@@ -112,11 +112,11 @@ def full_decode(folder: Path, images: int) -> Result:
     readers = [PictureReader() for _ in range(2)]
 
     def batches():
+        def share(number: int) -> list:
+            return [readers[number].read(path.read_bytes(), "jpeg") for path in paths[number::2]]
+
         with ThreadPoolExecutor(2) as pool:
-            for share in pool.map(
-                lambda number: [readers[number].read(p.read_bytes(), "jpeg") for p in paths[number::2]], (0, 1)
-            ):
-                yield share
+            yield from pool.map(share, (0, 1))
 
     return measure(batches, images)
 
@@ -242,7 +242,7 @@ def shards(folder: Path, images: int, form: str) -> Result:
 
 
 def plan_large(folder: Path, images: int) -> Result:
-    """Open the index of 1.28 million images and plan an epoch for rank 3 of 8: time, and memory of the whole process."""
+    """Open the index of 1.28 million images, plan an epoch for rank 3 of 8: time, and the process's memory."""
     from index import read_index
     from plan import plan_epoch
 
@@ -326,9 +326,9 @@ def prepare(folder: Path, images: int) -> None:
     names = (folder / "train.txt").read_text().split()
     step = max(1, len(names) // images)
     (folder / f"bench{images}.txt").write_text("\n".join(names[::step][:images]) + "\n")
-    from index import build_index, is_index_of, look, annotation_path
-    from shards import merge, pack_class
     import pyarrow.parquet as pq
+    from index import annotation_path, build_index, is_index_of, look
+    from shards import merge, pack_class
 
     filelist, index = folder / f"bench{images}.txt", folder / f"bench{images}.index.parquet"
     if not is_index_of(index, filelist):
@@ -407,12 +407,10 @@ def main() -> int:
                 missing[name] = result
             else:
                 found[name].append(result)
-    print(
-        f"{options.images} images, {SIDE} x {SIDE}, batches of {BATCH}, {options.rounds} rounds, {os.cpu_count()} cores; medians"
-    )
-    print(
-        f"{'':66}{'images/s':>9}{'samples/s':>10}{'x Pillow':>9}{'CPU ms/image':>13}{'CPU x':>7}{'first s':>8}{'+MB':>6}"
-    )
+    size = f"{options.images} images, {SIDE} x {SIDE}, batches of {BATCH}"
+    print(f"{size}, {options.rounds} rounds, {os.cpu_count()} cores; medians")
+    heads = f"{'images/s':>9}{'samples/s':>10}{'x Pillow':>9}{'CPU ms/image':>13}{'CPU x':>7}{'first s':>8}{'+MB':>6}"
+    print(f"{'':66}{heads}")
 
     def median(values) -> float:
         return statistics.median(values)
@@ -422,13 +420,14 @@ def main() -> int:
         if not rows:
             print(f"{CONTENDERS[name][0]:66}  not run: {missing.get(name, '')}")
             continue
-        base = found["pillow"]
+        pairs = list(zip(rows, found["pillow"], strict=False))
+        rates = [row["images"] / row["seconds"] for row in rows]
+        gains = [row["images"] / row["seconds"] / (base["images"] / base["seconds"]) for row, base in pairs]
+        costs = [row["cpu"] / row["images"] * 1000 for row in rows]
+        saved = [base["cpu"] / base["images"] / (row["cpu"] / row["images"]) for row, base in pairs]
         print(
-            f"{CONTENDERS[name][0]:66}{median(r['images'] / r['seconds'] for r in rows):>9.0f}"
-            f"{median(r['samples'] / r['seconds'] for r in rows):>10.0f}"
-            f"{median(r['images'] / r['seconds'] * b['seconds'] / b['images'] for r, b in zip(rows, base, strict=False)):>9.2f}"
-            f"{median(r['cpu'] / r['images'] * 1000 for r in rows):>13.3f}"
-            f"{median(b['cpu'] / b['images'] / (r['cpu'] / r['images']) for r, b in zip(rows, base, strict=False)):>7.2f}"
+            f"{CONTENDERS[name][0]:66}{median(rates):>9.0f}{median(r['samples'] / r['seconds'] for r in rows):>10.0f}"
+            f"{median(gains):>9.2f}{median(costs):>13.3f}{median(saved):>7.2f}"
             f"{median(r['first'] for r in rows):>8.3f}{median(r['memory'] for r in rows):>6.0f}"
         )
     if found.get("ours") and found.get("ours-1"):

@@ -182,6 +182,17 @@ def test_a_waiter_that_gives_up_leaves_no_thread_behind(pachd, stub):
     stub.FinishCommit(pb.FinishCommitRequest(commit=commit), timeout=10)
 
 
+def test_however_many_calls_wait_others_are_answered(pachd, stub):
+    stub.CreateRepo(pb.CreateRepoRequest(repo=repo("r")))
+    commit = stub.StartCommit(pb.StartCommitRequest(branch=branch("r")))
+    forever = pb.InspectCommitRequest(commit=commit, wait=pb.FINISHED)
+    waiters = [stub.InspectCommit.future(forever, timeout=60) for _ in range(300)]
+    stub.FinishCommit(pb.FinishCommitRequest(commit=commit), timeout=30)
+    ends = Counter(waiter.code().name for waiter in waiters)
+    assert set(ends) <= {"OK", "RESOURCE_EXHAUSTED"}
+    assert ends["OK"] >= 190
+
+
 # ------------------------------------------------------------------ kill -9
 
 

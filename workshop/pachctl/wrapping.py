@@ -29,9 +29,14 @@ def surrounded(method: str, request: Mapping[str, Any] | None, text: str, code: 
     if name == "SubscribeCommit" and text.startswith("repo "):
         return f"get repo ID: {_repo_row(asked['repo'])} not found"
     commit = _commit_asked(name, asked, text)
-    if commit is None or not _MISSING.match(text):
+    if commit is None:
         return text
-    return f"{_IN_TRANSACTION.get(name, '')}{_unpicked(commit)}\n{text}"
+    if match := re.match(r"(file .* not found in repo .* at commit) \S+$", text, re.S):
+        return f"{match.group(1)} {commit['id']}"  # a cluster repeats the id that the request gave, or none
+    before = _IN_TRANSACTION.get(name, "")
+    if text.startswith('project "'):
+        return f"{before}pick commit tx: picking commit: picking branch: picking repo: picking project: {text}"
+    return f"{before}{_unpicked(commit)}\n{text}" if _MISSING.match(text) else text
 
 
 def _unstarted(name: str, text: str) -> str:

@@ -224,7 +224,7 @@ class Glob:
             self.literal = plain if first == len(self.pattern) else None
             self.folder = plain[: plain.rindex("/") + 1]  # every match lies in this directory (or is it)
             self.depth = _slashes(self._nodes)  # of "/" in a match, at most; None = no bound
-            self._prefix = plain
+            self.prefix = plain
             begins = _begins_rule(self._nodes)
             loops = list(_loops(self._nodes))
             self._program: list[tuple] | None = None
@@ -236,9 +236,9 @@ class Glob:
             raise errors.PachydermError("the pattern's groups are nested too deeply") from None
 
     def match(self, path: str) -> list[str] | None:
-        """What the whole match and each group caught ("" for a group that took no part); None when it does not match."""
+        """What the whole match and each group caught ("" for a group without a part in it); None without a match."""
         path = path if path == "/" else path.rstrip("/")
-        if self._nothing or not path.startswith(self._prefix):
+        if self._nothing or not path.startswith(self.prefix):
             return None
         if self._program is not None:
             return _run(self._program, path, 0, self.groups)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent import futures
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from workshop.pachd import errors
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pfs.clock import Clock
+from workshop.pachd.pfs.urls import Sources
+from workshop.pachd.pps import marks, metaview
 from workshop.pachd.scheduler import Scheduler
 from workshop.pachd.scheduler.live import Workers
 from workshop.pachd.store import Store
@@ -33,6 +36,7 @@ OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),  # Go clients ping every 20 s, also without calls
     ("grpc.http2.min_ping_interval_without_data_ms", 5000),
     ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.http2.bdp_probe", 0),  # else windows grow until a stream of 20 MiB messages takes 200 MB
     ("grpc.so_reuseport", 0),  # a port that is taken is an error
 ]
 THREADS = 256
@@ -43,7 +47,13 @@ class Daemon:
     """An embedded pachd on one state folder. `start()` returns once it answers; `stop()` ends it in order."""
 
     def __init__(
-        self, state: Path, host: str = "127.0.0.1", port: int = 0, token: str = "", images: Path | None = IMAGES
+        self,
+        state: Path,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str = "",
+        images: Path | None = IMAGES,
+        allow_files: Iterable[Path] = (),
     ) -> None:
         if not ipaddress.ip_address(host).is_loopback and not token:
             raise errors.PachydermError(
@@ -52,6 +62,9 @@ class Daemon:
         self.host, self.port, self._token = host, port, token
         self.store = Store(state)
         self.pfs = Pfs(self.store)
+        self.pfs.markers.append(marks.mark)
+        self.pfs.sources = Sources(tuple(allow_files))
+        self.pfs.meta_content = partial(metaview.content, self.pfs)
         self.clock = Clock(self.pfs)
         self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host))
         transactions = Transactions(self.pfs)

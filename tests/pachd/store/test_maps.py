@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from workshop.pachd import errors
 from workshop.pachd.store.blobs import digest
-from workshop.pachd.store.maps import EMPTY, MOST, Maps, Rows
+from workshop.pachd.store.maps import EMPTY, MOST, Maps
+from workshop.pachd.store.nodes import Rows
 
 KEYS = st.one_of(
     st.binary(min_size=1, max_size=3),

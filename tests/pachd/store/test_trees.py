@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop.pachd.store import trees
+from workshop.pachd.store import collisions, trees
 from workshop.pachd.store.blobs import Content, digest
+from workshop.pachd.store.collisions import Collision
 from workshop.pachd.store.maps import Maps
-from workshop.pachd.store.trees import Clear, Collision, Copy, Delete, Put, Trees
+from workshop.pachd.store.trees import Clear, Copy, Delete, Put, Trees
 
 NAMES = st.sampled_from(["a", "b", "b-b", "b.b", "b0", "c d", "é"])
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda names: "/" + "/".join(names))
@@ -102,15 +103,15 @@ def test_a_comparison_gives_what_differs_in_path_order(first, second):
 @given(EDITS, EDITS)
 @settings(max_examples=300, deadline=None)
 def test_collisions_are_found_where_they_are(first, second):
-    trees._CLEAN.clear()
+    collisions._CLEAN.clear()
     store = Trees(Maps({}))
     base, before = run(store, b"", {}, first)
-    assert {c.path for c in store.collisions(b"", base)} <= brute_collisions(before)
-    assert bool(list(store.collisions(b"", base))) == bool(brute_collisions(before))
+    assert {c.path for c in collisions.find(store.maps, b"", base)} <= brute_collisions(before)
+    assert bool(list(collisions.find(store.maps, b"", base))) == bool(brute_collisions(before))
     if brute_collisions(before):
         base, before = b"", {}
     root, after = run(store, base, before, second)
-    found = sorted(store.collisions(base, root))
+    found = sorted(collisions.find(store.maps, base, root))
     assert bool(found) == bool(brute_collisions(after))
     if found:
         assert found[0].path in brute_collisions(after)
@@ -184,5 +185,6 @@ def test_copying_a_directory_of_any_size_stores_a_few_nodes():
 def test_texts_of_collisions_are_pachyderms():
     assert str(Collision("/a/b", None)) == "file / directory path collision (/a/b)"
     assert (
-        str(Collision("/f", ("", "d1"))) == "duplicate path output by different datums (/f from d1 and /f from default)"
+        str(Collision("/f", ("d1", "default")))
+        == "duplicate path output by different datums (/f from d1 and /f from default)"
     )

@@ -6,9 +6,10 @@ import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from workshop.pachd.model import META
 from workshop.pachd.pfs import rows
 from workshop.pachd.pfs.rows import Commit
-from workshop.pachd.store import trees
+from workshop.pachd.store import collisions, trees
 
 if TYPE_CHECKING:
     from workshop.pachd.pfs.transaction import Transaction
@@ -19,7 +20,9 @@ def base_of(db: sqlite3.Connection, parent: Commit | None) -> tuple[Commit | Non
     """What a child of `parent` builds on: the nearest ancestor without an error, and its content."""
     while parent is not None and parent.error:
         parent = rows.commit_by_row(db, parent.parent) if parent.parent is not None else None
-    return (None, None) if parent is None else (parent, parent.root)
+    if parent is None:
+        return None, None
+    return parent, None if parent.name.repo.type == META else parent.root  # each meta commit stands for itself
 
 
 def rebase(tx: Transaction, commit: Commit) -> Commit:
@@ -57,7 +60,9 @@ def size(root: bytes | None) -> int:
 
 def fault(store: Store, db: sqlite3.Connection, base: bytes | None, root: bytes | None) -> str:
     """What validation finds wrong in a root that was built on a valid `base`, the first by path; '' when nothing is."""
-    found = min(store.trees(db).collisions(base, root), key=lambda collision: collision.path.encode(), default=None)
+    found = min(
+        collisions.find(store.maps(db), base, root), key=lambda collision: collision.path.encode(), default=None
+    )
     return str(found) if found else ""
 
 

@@ -1,256 +1,240 @@
-"""Verbs on files: change a commit's content, read it."""
+"""Reading files: what lies at a path, below it, where a glob matches, and how two commits differ."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+import heapq
+from collections.abc import Iterable, Iterator
 
 from workshop.pachd import errors, glob
-from workshop.pachd.model import CommitHandle
-from workshop.pachd.pfs import Pfs, commits
-from workshop.pachd.pfs.rows import Commit
-from workshop.pachd.pfs.transaction import Transaction
-from workshop.pachd.store import Store
-from workshop.pachd.store.blobs import CHUNK, EMPTY, Content, Cutter
-from workshop.pachd.store.trees import Delete, Entry, Put, Root, Trees
+from workshop.pachd.pfs import paths
+from workshop.pachd.pfs.views import View
+from workshop.pachd.store.trees import Entry, Root, Trees, unpack
 
-GLOBBING = set("*?[]{}!()@+^")
+MOST_PAGED = 100_000
+
+Pair = tuple[Entry | None, Entry | None]  # new, old
 
 
-def check_path(path: str) -> str:
-    """The stored form of a path that is written to; refuses what PFS cannot store."""
-    if not path or not all(" " <= character <= "~" for character in path):
-        raise errors.PachydermError(f"path ({path}) invalid: only printable ASCII characters allowed")
-    for character in path:
-        if character in GLOBBING:
-            raise errors.PachydermError(f"path ({path}) invalid: globbing character ({character}) not allowed in path")
-    parts = path.split("/")
-    if "." in parts or ".." in parts:
-        raise errors.PachydermError(f"path ({path}) invalid: relative file paths are not allowed")
-    return "/" + "/".join(part for part in parts if part)
+def _tag(datum: str) -> str | None:
+    return paths.tag(datum) if datum else None
 
 
-def clean(path: str) -> str:
-    """The path that a reader means: absolute, without empty and dot elements, and without a slash at its end."""
-    return glob.clean(path)
+def inspect(view: View, path: str, datum: str = "") -> Entry:
+    """The file or directory at a literal path."""
+    cleaned = paths.clean(path)
+    view.check(cleaned)
+    found = view.trees.lookup(view.root, cleaned, _tag(datum))
+    if not found:
+        raise view.missing(path)
+    return found[0]
 
 
-# ------------------------------------------------------------------ writing
+def children(
+    view: View, path: str, datum: str = "", marker: str = "", number: int = 0, reverse: bool = False
+) -> Iterator[Entry]:
+    """What a directory holds, or the file itself; nothing when there is neither."""
+    check_page(number, reverse)
+    cleaned = paths.clean(path)
+    view.check(cleaned)
+    found = view.trees.lookup(view.root, cleaned, _tag(datum))
+    if not found:
+        return
+    entry = found[0]
+    if entry.is_directory:
+        start = marker[len(entry.path) :] if marker.startswith(entry.path) else ""
+        entries: Iterable[Entry] = view.trees.children(entry.value, entry.path, start, reverse)
+    else:
+        entries = [entry]
+    yield from page(_of_tag(entries, _tag(datum)), marker, number, reverse)
 
 
-@dataclass
-class Files:
-    """Files to set or extend, in one run of edits."""
-
-    cutters: dict[tuple[str, str], tuple[bool, Cutter | None]] = field(default_factory=dict)  # (replace, bytes)
-
-
-@dataclass
-class CopyFrom:
-    """A copy, made when the edits are applied."""
-
-    source: CommitHandle
-    path: str
-    tag: str
-    target: str
-    append: bool
-    target_tag: str
-
-
-class Modification:
-    """What one ModifyFile call does, gathered while its messages come and applied in one transaction."""
-
-    def __init__(self, store: Store, add: Callable[[bytes | bytearray | memoryview], bytes]) -> None:
-        self._store, self._add = store, add
-        self._steps: list[Files | Delete | CopyFrom] = []
-        self.written = 0
-
-    def _files(self) -> dict[tuple[str, str], tuple[bool, Cutter | None]]:
-        if not self._steps or not isinstance(self._steps[-1], Files):
-            self._steps.append(Files())
-        return self._steps[-1].cutters  # type: ignore[union-attr]
-
-    def add(self, path: str, tag: str, data: bytes) -> None:
-        """Append bytes to a file, which begins to exist."""
-        path = check_path(path)
-        files = self._files()
-        found = files.get((path, tag))
-        if found is None or found[1] is None:
-            found = files[path, tag] = (found is not None, Cutter(self._add))
-        if data:
-            found[1].write(data)  # type: ignore[union-attr]
-            self.written += len(data)
-
-    def delete(self, path: str, tag: str) -> None:
-        """Remove a file, or with a slash at the end everything below a directory."""
-        stored = check_path(path)
-        if path.endswith("/"):
-            self._steps.append(Delete(stored.rstrip("/") + "/", tag))
-        else:
-            self._files()[stored, tag] = (True, None)
-
-    def copy(self, copy: CopyFrom) -> None:
-        self._steps.append(copy)
-
-    def apply(self, tx: Transaction, trees: Trees, root: Root) -> Root:
-        """The root with everything done to it, in order."""
-        for step in self._steps:
-            if isinstance(step, Files):
-                values: dict[tuple[str, str], bytes | None] = {}
-                for (path, tag), (replace, cutter) in step.cutters.items():
-                    if cutter is None:
-                        values[path, tag] = None
-                        continue
-                    content = cutter.content()
-                    old = None if replace else trees.file(root, path, tag)
-                    if old is not None:
-                        content = self._joined(tx.db, trees.content(old), content)
-                    values[path, tag] = trees.value(content)
-                root = trees.edit_files(root, values)
-            elif isinstance(step, Delete):
-                root = trees.edit(root, [step])
-            else:
-                root = self._copied(tx, trees, root, step)
-        return root
-
-    def _joined(self, db: sqlite3.Connection, old: Content, new: Content) -> Content:
-        """Two contents one after the other; chunks are cut anew where the first does not end at a boundary."""
-        if not old.size:
-            return new
-        if old.size % CHUNK == 0:
-            return Content(old.size + new.size, old.chunks + new.chunks)
-        blobs = self._store.blobs
-        self.flush()
-        tail = blobs.read(blobs.locate(db, old.chunks[-1:])[0], old.chunks[-1])
-        cutter = Cutter(self._add, old, tail)
-        for name in new.chunks:
-            cutter.write(self.read(db, name))
-        return cutter.content()
-
-    flush: Callable[[], None]
-    read: Callable[[sqlite3.Connection, bytes], bytes]
-
-    def _copied(self, tx: Transaction, trees: Trees, root: Root, copy: CopyFrom) -> Root:
-        commit = commits.resolve(tx.db, copy.source)
-        source = root if commit.row == self.target else commits.content(tx.db, commit)
-        target = check_path(copy.target)
-        edits: list = [] if copy.append else [Delete(target, copy.target_tag), Delete(target + "/", copy.target_tag)]
-        for entry in trees.lookup(source, clean(copy.path), copy.tag or None):
-            if entry.is_directory:
-                found = ((target + one.path[len(entry.path) - 1 :], one) for one in trees.walk(entry.value, entry.path))
-                pairs = [(path, one) for path, one in found if not one.is_directory]
-            else:
-                pairs = [(target, entry)]
-            for path, one in pairs:
-                content = trees.content(one.value)
-                if copy.append:
-                    old = trees.file(root, path, copy.target_tag)
-                    content = self._joined(tx.db, trees.content(old) if old else EMPTY, content)
-                edits.append(Put(path, copy.target_tag, content))
-        return trees.edit(root, edits)
-
-    target = -1
-
-
-def modify(pfs: Pfs, handle: CommitHandle, fill: Callable[[Modification], None]) -> None:
-    """All that `fill` says, in one commit of its own or in an open one; all of it or nothing."""
-    store = pfs.store
-    with store.database.read() as db, store.blobs.writer(db) as writer:
-        modification = Modification(store, writer.add)
-        rows: list = []
-
-        def flush() -> None:
-            writer.flush()
-
-        modification.flush = flush
-        fill(modification)
-        db.execute("COMMIT")
-        db.execute("BEGIN")
-        writer.flush()
-        with pfs.transaction() as tx:
-            rows = writer.rows()
-            store.blobs.record(tx.db, rows)
-
-            def record() -> None:
-                writer.flush()
-                store.blobs.record(tx.db, writer.rows())
-
-            modification.flush = record
-            modification.read = lambda at, name: store.blobs.read(store.blobs.locate(at, [name])[0], name)
-            target, one_shot = commits.write_target(tx, handle)
-            modification.target = target.row
-            trees = store.trees(tx.db)
-            root = modification.apply(tx, trees, target.root)
-            writer.flush()
-            store.blobs.record(tx.db, writer.rows())
-            commits.set_content(tx, target, root, modification.written)
-            if one_shot:
-                commits.finish(tx, target)
-
-
-# ------------------------------------------------------------------ reading
-
-
-@dataclass
-class View:
-    """A commit as a reader sees it."""
-
-    commit: Commit
-    root: Root
-    trees: Trees
-
-    def missing(self, path: str) -> errors.NotFound:
-        name = self.commit.name
-        return errors.NotFound(f"file {path} not found in repo {name.repo} at commit {name.id}")
-
-    def lookup(self, path: str, tag: str = "") -> Entry | None:
-        """What lies at a literal path; refuses what collides."""
-        found = self.trees.lookup(self.root, clean(path), None if not tag else ("" if tag == "default" else tag))
-        return _single(self.trees, found)
-
-    def glob(self, pattern: str, tag: str = "") -> Iterator[Entry]:
-        """Files and directories that match, in order of paths."""
-        compiled = glob.compile(pattern)
-        if compiled.pattern == "/":
-            yield from self.trees.lookup(self.root, "/")
+def walk(
+    view: View, path: str, datum: str = "", marker: str = "", number: int = 0, reverse: bool = False
+) -> Iterator[Entry]:
+    """A file, or a directory and everything below it."""
+    check_page(number, reverse)
+    cleaned = paths.clean(path)
+    view.check(cleaned)
+    found = view.trees.lookup(view.root, cleaned, _tag(datum))
+    if not found:
+        if cleaned == "/":
             return
-        above = self.trees.directory(self.root, compiled.folder)
-        if not above:
-            return
-        wanted = None if not tag else ("" if tag == "default" else tag)
-        base = compiled.folder if compiled.folder == "/" else compiled.folder.rstrip("/") + "/"
-        for entry in _checked(self.trees, _matching(self.trees, above, base, compiled)):
-            if entry.is_directory or wanted is None or entry.tag == wanted:
-                yield entry
+        raise errors.NotFound(f"commit/{view.name.id} does not contain item: ({cleaned})")
+    yield from page(_of_tag(_whole(view.trees, found[0], marker, reverse), _tag(datum)), marker, number, reverse)
 
 
-def _matching(trees: Trees, value: bytes, base: str, compiled: glob.Glob) -> Iterator[Entry]:
-    depth = compiled.depth
-    for entry in trees.children(value, base):
-        if compiled.match(entry.path):
-            yield entry
-        if entry.is_directory and (depth is None or entry.path.count("/") - 1 < depth):
-            yield from _matching(trees, entry.value, entry.path, compiled)
-
-
-def _checked(trees: Trees, entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Entries as they come, until two share a path."""
-    last = ""
-    for entry in entries:
-        plain = entry.path.rstrip("/") or "/"
-        if plain == last:
-            raise errors.PachydermError(f"duplicate path ({plain})")
-        last = plain
+def _whole(trees: Trees, entry: Entry, marker: str = "", reverse: bool = False) -> Iterator[Entry]:
+    if not reverse:
+        yield entry
+    if entry.is_directory:
+        yield from trees.walk(entry.value, entry.path, marker, reverse)
+    if reverse:
         yield entry
 
 
-def _single(trees: Trees, found: list[Entry]) -> Entry | None:
+def _of_tag(entries: Iterable[Entry], tag: str | None) -> Iterable[Entry]:
+    return entries if tag is None else (entry for entry in entries if entry.is_directory or entry.tag == tag)
+
+
+def check_page(number: int, reverse: bool) -> None:
+    if number > MOST_PAGED:
+        raise errors.PachydermError(f"cannot return more than {MOST_PAGED} files at a time")
+    if reverse and number <= 0:
+        raise errors.PachydermError("number must be > 0 when reverse is true")
+
+
+def page(entries: Iterable[Entry], marker: str, number: int, reverse: bool) -> Iterator[Entry]:
+    """At most `number` entries (0 = all) that come after the marker, which is compared as it is given."""
+    for entry in entries:
+        if marker and not (entry.path < marker if reverse else entry.path > marker):
+            continue
+        yield entry
+        number -= 1
+        if not number:
+            return
+
+
+# ------------------------------------------------------------------ globs
+
+
+def matching(view: View, pattern: str, datum: str = "", lower: str = "", upper: str = "") -> Iterator[Entry]:
+    """Files and directories that a glob matches, in path order, within lower <= path < upper."""
+    compiled = glob.compile(pattern)
+    for entry in _of_tag(_matching(view, compiled, _tag(datum)), _tag(datum)):
+        if entry.path >= lower and (not upper or entry.path < upper):
+            yield entry
+
+
+def globbed(view: View, pattern: str, lower: str = "", upper: str = "") -> Iterator[Entry]:
+    """What GlobFile answers: refused when anything collides where the glob looks."""
+    view.check(glob.compile(pattern).folder.rstrip("/") or "/")
+    return matching(view, pattern, "", lower, upper)
+
+
+def _matching(view: View, compiled: glob.Glob, tag: str | None) -> Iterator[Entry]:
+    if compiled.literal is not None:
+        if compiled.matches(compiled.literal):
+            yield from view.trees.lookup(view.root, compiled.literal, tag)
+        return
+    above = view.trees.directory(view.root, compiled.folder)
+    if above:
+        yield from _search(view.trees, above, compiled.folder, compiled, compiled.prefix)
+
+
+def _search(trees: Trees, value: bytes, folder: str, compiled: glob.Glob, prefix: str = "") -> Iterator[Entry]:
+    start = prefix[len(folder) :]
+    deeper = compiled.depth is None or folder.count("/") < compiled.depth
+    for entry in trees.children(value, folder, start):
+        if start and not entry.path.startswith(prefix):
+            return
+        if compiled.matches(entry.path):
+            yield entry
+        if deeper and entry.is_directory:
+            yield from _search(trees, entry.value, entry.path, compiled)
+
+
+def one_file(view: View, pattern: str, datum: str = "") -> Entry:
+    """The one regular file that a glob matches."""
+    found: list[Entry] = []
+    for entry in matching(view, pattern, datum):
+        found.append(entry)
+        if len(found) > 2:
+            break
+    if not found:
+        raise view.missing(pattern)
+    for entry in found:
+        clashing = [
+            f
+            for f in view.faults()
+            if (f.tags is not None and f.path == entry.path)
+            or (f.tags is None and not entry.is_directory and f.path.startswith(entry.path + "/"))
+        ]
+        if clashing and not datum:
+            raise errors.PachydermError(str(clashing[0]))
     if len(found) > 1:
-        raise errors.PachydermError(f"duplicate path ({found[0].path})")
-    return found[0] if found else None
+        raise errors.PachydermError("get file: matched multiple files. Use GetFileTAR instead")
+    if found[0].is_directory:
+        raise errors.PachydermError("get file: cannot get directory or non-regular file. Use GetFileTAR instead")
+    return found[0]
 
 
-def view(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> View:
-    commit = commits.resolve(db, handle)
-    return View(commit, commits.content(db, commit), store.trees(db))
+def archived(view: View, pattern: str, datum: str = "", lower: str = "", upper: str = "") -> Iterator[Entry]:
+    """What GetFileTAR holds: all that a glob matches and everything below it, each once."""
+    found = False
+    last = ""
+    for entry in matching(view, pattern, datum, lower, upper):
+        found = True
+        if last and entry.path.startswith(last):
+            continue  # it came with the directory above
+        view.check(entry.path.rstrip("/") or "/")
+        if entry.is_directory:
+            last = entry.path
+        for below in _of_tag(_whole(view.trees, entry), _tag(datum)):
+            if below.path >= lower and (not upper or below.path < upper):
+                yield below
+    if not found:
+        raise view.missing(pattern)
+
+
+# ------------------------------------------------------------------ differences
+
+
+def diff(new: View, new_path: str, old: View | None, old_path: str) -> Iterator[Pair]:
+    """Files and directories whose hashes differ, by path. Two different paths have nothing in common."""
+    new_path, old_path = paths.clean(new_path), paths.clean(old_path)
+    new.check(new_path)
+    if old is None:
+        yield from ((entry, None) for entry in _below(new.trees, new.root, new_path))
+        return
+    old.check(old_path)
+    if new_path != old_path:
+        added: Iterator[Pair] = ((entry, None) for entry in _below(new.trees, new.root, new_path))
+        removed: Iterator[Pair] = ((None, entry) for entry in _below(old.trees, old.root, old_path))
+        yield from heapq.merge(added, removed, key=_path)
+        return
+    yield from _paired(new.trees, _changed(new.trees, new.root, old.root, new_path))
+
+
+def _path(pair: Pair) -> bytes:
+    entry = pair[0] or pair[1]
+    assert entry is not None
+    return entry.path.encode("utf-8", "surrogateescape")
+
+
+def _below(trees: Trees, root: Root, path: str) -> Iterator[Entry]:
+    for entry in trees.lookup(root, path):
+        yield from _whole(trees, entry)
+
+
+def _changed(trees: Trees, new: Root, old: Root, path: str) -> Iterator[Pair]:
+    after, before = ({entry.path: entry for entry in trees.lookup(root, path)} for root in (new, old))
+    for name in sorted(after.keys() | before.keys()):
+        one, two = after.get(name), before.get(name)
+        yield one, two
+        if name.endswith("/"):
+            inner = trees.diff(two.value if two else b"", one.value if one else b"", name)
+            yield from ((b, a) for a, b in inner)
+
+
+def _paired(trees: Trees, pairs: Iterator[Pair]) -> Iterator[Pair]:
+    """Pairs of one path put together (a file may have changed its tag), without those of equal hashes."""
+    waiting: Pair | None = None
+    for pair in pairs:
+        if waiting is not None and _path(waiting) == _path(pair) and (waiting[0] is None) != (pair[0] is None):
+            pair = (waiting[0] or pair[0], waiting[1] or pair[1])
+            waiting = None
+        if waiting is not None:
+            yield from _if_different(trees, waiting)
+        waiting = pair
+    if waiting is not None:
+        yield from _if_different(trees, waiting)
+
+
+def _if_different(trees: Trees, pair: Pair) -> Iterator[Pair]:
+    new, old = pair
+    if new is None or old is None or trees.hash(new) != trees.hash(old):
+        yield pair
+
+
+def is_empty(root: Root) -> bool:
+    return not unpack(root).files

@@ -11,7 +11,8 @@ from typing import IO
 from workshop.pachd import errors, ids
 from workshop.pachd.store.changes import Changes
 from workshop.pachd.store.database import Database
-from workshop.pachd.store.maps import Cache, Maps, Rows
+from workshop.pachd.store.maps import Maps
+from workshop.pachd.store.nodes import Cache, Rows, Snapshots
 from workshop.pachd.store.packs import Blobs
 from workshop.pachd.store.trees import Trees
 
@@ -49,6 +50,10 @@ class Store:
     def trees(self, db: sqlite3.Connection) -> Trees:
         """The trees of files, as one connection sees them."""
         return Trees(self.maps(db))
+
+    def standing_trees(self) -> Trees:
+        """The trees of files for a reader that may take its time: no snapshot of the rows is held between two nodes."""
+        return Trees(Maps(Snapshots(self.database), self._nodes))
 
     def has_project(self, name: str) -> bool:
         with self.database.read() as db:

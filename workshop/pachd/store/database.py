@@ -30,10 +30,11 @@ class Database:
         self.changes = changes or Changes()
         self._turn = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
-        self._writer = self._connect()
+        self._writer = self.connect()
         self._writer.executescript(SCHEMA.read_text())
 
-    def _connect(self) -> sqlite3.Connection:
+    def connect(self) -> sqlite3.Connection:
+        """A connection of the caller's own, which sees what is committed, statement by statement; close it."""
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
         connection.row_factory = sqlite3.Row
         for pragma in _PRAGMAS:
@@ -46,7 +47,7 @@ class Database:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._connect()
+            connection = self.connect()
         connection.execute("BEGIN")
         try:
             yield connection

@@ -1,25 +1,24 @@
 """Persistent sorted maps from bytes to bytes, named by the hash of their root.
 
-A map is a tree of nodes cut where the keys say so (a prolly tree): a node ends after a key whose mixed CRC has five zero
-bits, about every 32 entries, or when it is full. Where nodes end depends on the keys alone, so the same content is the
-same root by whatever history, maps that share content share nodes, an edit rewrites one path from leaf to root, and a
-comparison skips what is equal. What follows the first NUL of a key does not count for the cuts (trees keep tags there).
+A map is a tree of nodes cut where the keys say so (a prolly tree): a node ends after a key whose mixed CRC has five
+zero bits, about every 32 entries, or when it is full. Where nodes end depends on the keys alone, so the same content is
+the same root by whatever history, maps that share content share nodes, an edit rewrites one path from leaf to root, and
+a comparison skips what is equal. What follows the first NUL of a key does not count for the cuts (trees keep tags
+there).
 
 Nodes are immutable and live in table `node`; an empty map is the root b"".
 """
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol
 from zlib import crc32
 
 import msgpack
 
-from workshop.pachd import errors
 from workshop.pachd.store.blobs import digest
+from workshop.pachd.store.nodes import Cache, Node, Nodes
 
 EMPTY = b""
 MOST = 128  # entries of a node
@@ -27,71 +26,7 @@ _LARGE = 20_000  # bytes; larger nodes (lists of chunks) are not cached
 _FEWEST_INNER = 2  # so that every level is at most half as long as the one below
 
 Edits = Mapping[bytes, bytes | None]
-
-
-class Nodes(Protocol):
-    """Where nodes are kept, by hash. A plain dict will do."""
-
-    def __getitem__(self, name: bytes) -> bytes: ...
-
-    def __setitem__(self, name: bytes, data: bytes) -> None: ...
-
-
-class Rows:
-    """The nodes in table `node`, through one connection."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db.cursor()
-        self._db.row_factory = None
-
-    def __getitem__(self, name: bytes) -> bytes:
-        row = self._db.execute("SELECT data FROM node WHERE hash = ?", (name,)).fetchone()
-        if row is None:
-            raise errors.DataLoss(f"node {name.hex()} is not stored: run fsck")
-        if digest(row[0]) != name:
-            raise errors.DataLoss(f"node {name.hex()} is damaged: its data differ from its hash; run fsck")
-        return row[0]
-
-    def __setitem__(self, name: bytes, data: bytes) -> None:
-        self._db.execute("INSERT OR IGNORE INTO node (hash, data) VALUES (?, ?)", (name, data))
-
-
-class Node(NamedTuple):
-    """Entries in order. On level 0 the values are the map's; above, a key is the last of a child, the value its name."""
-
-    level: int
-    keys: list[bytes]
-    values: list[bytes]
-    counts: list[int]  # entries of the map below each child; empty on level 0
-
-    @property
-    def count(self) -> int:
-        return sum(self.counts) if self.level else len(self.keys)
-
-
-class Cache:
-    """Decoded nodes by name, shared by all threads: the newer half and the older half of what was used lately."""
-
-    def __init__(self, size: int = 4000) -> None:
-        self._size = size // 2
-        self._new: dict[bytes, Node] = {}
-        self._old: dict[bytes, Node] = {}
-
-    def get(self, name: bytes) -> Node | None:
-        node = self._new.get(name)
-        if node is None:
-            node = self._old.get(name)
-            if node is not None:
-                self.put(name, node)
-        return node
-
-    def put(self, name: bytes, node: Node) -> None:
-        if len(self._new) >= self._size:
-            self._old, self._new = self._new, {}
-        self._new[name] = node
-
-    def clear(self) -> None:
-        self._new, self._old = {}, {}
+Change = tuple[bytes, bytes | None, int]  # key, value or None, entries below (0 on level 0)
 
 
 class Maps:
@@ -116,7 +51,7 @@ class Maps:
 
     def count(self, root: bytes | None) -> int:
         """Number of entries."""
-        return self.node(root).count if root else 0
+        return self.node(root).entries if root else 0
 
     def get(self, root: bytes | None, key: bytes) -> bytes | None:
         """The value of a key, or None."""
@@ -154,10 +89,10 @@ class Maps:
                 if index <= last:
                     stack.append((values[index], start))
             elif stop is None:
-                yield from zip(keys[index:], values[index:]) if index else zip(keys, values)
+                yield from zip(keys[index:], values[index:], strict=True) if index else zip(keys, values, strict=True)
             else:
                 end = bisect_left(keys, stop, index)
-                yield from zip(keys[index:end], values[index:end])
+                yield from zip(keys[index:end], values[index:end], strict=True)
 
     def _backward(self, name: bytes, start: bytes, stop: bytes | None) -> Iterator[tuple[bytes, bytes]]:
         level, keys, values, _ = self.node(name)
@@ -254,7 +189,7 @@ class Maps:
             return self.build((key, value) for key, value in changes if value is not None)
         path = self.node(root)
         levels = _Levels(self, root, path.level)
-        refs: list[tuple[bytes, bytes | None, int]] = [(key, value, 0) for key, value in changes]
+        refs: list[Change] = [(key, value, 0) for key, value in changes]
         for level in range(path.level):
             refs = levels.splice(level, refs)
             if not refs:
@@ -292,7 +227,7 @@ class Maps:
         self._nodes[name] = data
         if len(data) <= _LARGE:
             self._cache.put(name, node)
-        return node.keys[-1], name, node.count
+        return node.keys[-1], name, node.entries
 
 
 def _is_end(level: int, key: bytes) -> bool:
@@ -313,7 +248,7 @@ def _ends(level: int, keys: list[bytes]) -> Iterator[int]:
         yield len(keys)
 
 
-def _merge(node: Node, changes: list[tuple[bytes, bytes | None, int]]) -> tuple[list[bytes], list[bytes], list[int]]:
+def _merge(node: Node, changes: list[Change]) -> tuple[list[bytes], list[bytes], list[int]]:
     """The entries of a node with changes made."""
     keys, values, counts = [], [], []
     position = 0
@@ -340,11 +275,10 @@ class _Levels:
     def __init__(self, maps: Maps, root: bytes, top: int) -> None:
         self._maps, self._root, self._top = maps, root, top
 
-    def splice(
-        self, level: int, changes: list[tuple[bytes, bytes | None, int]]
-    ) -> list[tuple[bytes, bytes | None, int]]:
+    def splice(self, level: int, changes: list[Change]) -> list[Change]:
         """Make changes to the entries of a level; what changes for it on the level above."""
-        maps, above = self._maps, {}
+        maps = self._maps
+        above: dict[bytes, tuple[bytes, bytes, int] | None] = {}
         position, total = 0, len(changes)
         while position < total:
             path = self._find(level, changes[position][0])
@@ -380,11 +314,10 @@ class _Levels:
             if keys:
                 for ref in maps._cut(level, keys, values, counts):
                     above[ref[0]] = ref
-        refs = [(key, ref[1], ref[2]) if ref else (key, None, 0) for key, ref in sorted(above.items())]
-        return refs
+        return [(key, ref[1], ref[2]) if ref else (key, None, 0) for key, ref in sorted(above.items())]
 
     def _find(self, level: int, key: bytes) -> list[list]:
-        """The way down to the node of this level that holds (or would hold) a key: (node, index) on each level above."""
+        """The way down to the node of this level that holds, or would hold, a key: [node, index] of each above."""
         path, node = [], self._maps.node(self._root)
         while True:
             index = min(bisect_left(node.keys, key), len(node.keys) - 1)
@@ -420,7 +353,10 @@ def _closed(level: int, keys: list[bytes], begin: int, end: int) -> bool:
 
 
 class _Walk:
-    """One side of a comparison: `head` is the next subtree (level, last key, name, None) or entry (0, key, None, value)."""
+    """One side of a comparison.
+
+    `head` is the next subtree (level, last key, name, None) or entry (0, key, None, value).
+    """
 
     def __init__(self, maps: Maps, root: bytes | None) -> None:
         self._maps = maps

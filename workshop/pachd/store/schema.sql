@@ -94,11 +94,17 @@ CREATE TABLE IF NOT EXISTS branch_provenance (  -- direct provenance
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS branch_subvenance ON branch_provenance (upstream, downstream);
 
-CREATE TABLE IF NOT EXISTS fileset (        -- temporary trees
+CREATE TABLE IF NOT EXISTS fileset (        -- changes without a commit, kept for a while
     id          TEXT PRIMARY KEY,
-    root        BLOB,
-    deletes     BLOB,                       -- what it deletes when applied to a commit
+    root        BLOB,                       -- what it adds
+    deletes     BLOB,                       -- what it deletes before: msgpack of ([(folder, tag)], [(file, tag)])
     expires     INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS cache (          -- values that workers keep between runs
+    key         TEXT PRIMARY KEY,
+    value       BLOB NOT NULL,              -- google.protobuf.Any
+    tag         TEXT NOT NULL
 );
 
 -- ============================================================ transactions (wire/transaction.py)

@@ -1,7 +1,7 @@
 """Trees of files by hash: a directory is a persistent map, a commit's content is one value.
 
-A root (`bytes`) is a directory's value: map root, bytes below, files below, files below with a datum tag. b"" or None is
-an empty tree. Equal content is an equal root, copying a directory is copying its value, and an edit rewrites one path.
+A root (`bytes`) is a directory's value: bytes below, files below, files below with a datum tag, map root. b"" or None
+is an empty tree. Equal content is an equal root, copying a directory is copying its value, an edit rewrites one path.
 
 An entry's key is NAME, "/" for a directory, NUL, datum tag ("" for the default tag and for directories), which sorts
 paths as Pachyderm does: bytewise, a directory by its name with the slash. A file's value is its size and its chunks;
@@ -81,19 +81,6 @@ class Clear(NamedTuple):
 Edit = Put | Delete | Copy | Clear
 
 
-class Collision(NamedTuple):
-    """Two things at one path: two tags of one file, or (tags is None) a file where a directory is."""
-
-    path: str
-    tags: tuple[str, str] | None
-
-    def __str__(self) -> str:
-        if self.tags is None:
-            return f"file / directory path collision ({self.path})"
-        one, two = sorted(tag or "default" for tag in self.tags)
-        return f"duplicate path output by different datums ({self.path} from {one} and {self.path} from {two})"
-
-
 def unpack(value: Root) -> Directory:
     """What a root or a directory's value says."""
     return Directory(value[24:], *_DIRECTORY.unpack_from(value)) if value else NOTHING
@@ -113,12 +100,14 @@ def entry_size(entry: Entry) -> int:
     return int.from_bytes(entry.value[:8], "big")  # both kinds of values begin with it
 
 
-def _name_of(key: bytes) -> tuple[str, str]:
+def name_of(key: bytes) -> tuple[str, str]:
+    """A key's name ("b/" for a directory) and datum tag."""
     name, _, tag = key.partition(b"\0")
     return name.decode("utf-8", "surrogateescape"), tag.decode("utf-8", "surrogateescape")
 
 
-def _key(name: str, tag: str = "") -> bytes:
+def key_of(name: str, tag: str = "") -> bytes:
+    """The key of a file or directory in the map of the directory that it lies in."""
     return f"{name}\0{tag}".encode("utf-8", "surrogateescape")
 
 
@@ -150,7 +139,7 @@ class Trees:
         return digest(value[8:]) if (len(value) - 8) % HASH_SIZE == 0 else self.content(value).hash
 
     def hash(self, entry: Entry) -> bytes:
-        """What two files or directories have in common when their content is the same (names below count, tags do not)."""
+        """What files or directories of the same content have in common; names below count, datum tags do not."""
         return self.directory_hash(entry.value) if entry.is_directory else self.file_hash(entry.value)
 
     def directory_hash(self, value: Root) -> bytes:
@@ -167,7 +156,7 @@ class Trees:
             result = digest(b"".join(map(self._hash, node.values)))
         else:
             parts = []
-            for key, value in zip(node.keys, node.values):
+            for key, value in zip(node.keys, node.values, strict=True):
                 label = key[: key.index(0) + 1]
                 parts.append(label)
                 parts.append(self.directory_hash(value) if label[-2:] == b"/\0" else self.file_hash(value))
@@ -184,7 +173,7 @@ class Trees:
         value = root or b""
         for part in path.split("/"):
             if part and value:
-                value = self.maps.get(unpack(value).map, _key(part + "/")) or b""
+                value = self.maps.get(unpack(value).map, key_of(part + "/")) or b""
         return value
 
     def lookup(self, root: Root, path: str, tag: str | None = None) -> list[Entry]:
@@ -198,11 +187,11 @@ class Trees:
         parent, name = path.rsplit("/", 1)
         directory = unpack(self.directory(root, parent)).map
         if tag is not None:
-            found = [(_key(name, tag), self.maps.get(directory, _key(name, tag)))]
+            found = [(key_of(name, tag), self.maps.get(directory, key_of(name, tag)))]
         else:
-            found = list(self.maps.items(directory, _key(name), name.encode("utf-8", "surrogateescape") + b"\1"))
-        entries = [Entry(path, _name_of(key)[1], value) for key, value in found if value is not None]
-        below = self.maps.get(directory, _key(name + "/"))
+            found = list(self.maps.items(directory, key_of(name), name.encode("utf-8", "surrogateescape") + b"\1"))
+        entries = [Entry(path, name_of(key)[1], value) for key, value in found if value is not None]
+        below = self.maps.get(directory, key_of(name + "/"))
         if below is not None:
             entries.append(Entry(path + "/", "", below))
         return entries
@@ -210,7 +199,7 @@ class Trees:
     def file(self, root: Root, path: str, tag: str = "") -> bytes | None:
         """The value of the file at exactly this path and tag."""
         parent, name = path.rsplit("/", 1)
-        return self.maps.get(unpack(self.directory(root, parent)).map, _key(name, tag))
+        return self.maps.get(unpack(self.directory(root, parent)).map, key_of(name, tag))
 
     def children(self, value: Root, path: str, start: str = "", reverse: bool = False) -> Iterator[Entry]:
         """The entries of a directory, of path order; `start` is a name ("b/" for a directory) to begin at or after.
@@ -221,7 +210,7 @@ class Trees:
         low = b"" if reverse else start.encode("utf-8", "surrogateescape")
         high = start.encode("utf-8", "surrogateescape") if reverse and start else None
         for key, child in self.maps.items(unpack(value).map, low, high, reverse):
-            name, tag = _name_of(key)
+            name, tag = name_of(key)
             yield Entry(path + name, tag, child)
 
     def walk(self, value: Root, path: str = "/", after: str = "", reverse: bool = False) -> Iterator[Entry]:
@@ -232,15 +221,15 @@ class Trees:
         path = path.rstrip("/") + "/"
         items = self.maps.items(unpack(value).map, reverse=reverse)
         if after.startswith(path) and after != path:
-            name = after[len(path) :].split("/", 1)[0].encode("utf-8", "surrogateescape")
+            low = after[len(path) :].split("/", 1)[0].encode("utf-8", "surrogateescape")
             if reverse:
-                items = self.maps.items(unpack(value).map, b"", name + b"/\1", reverse=True)
+                items = self.maps.items(unpack(value).map, b"", low + b"/\1", reverse=True)
             else:
-                items = self.maps.items(unpack(value).map, name)
+                items = self.maps.items(unpack(value).map, low)
         elif after and reverse and after <= path:
             return
         for key, child in items:
-            name, tag = _name_of(key)
+            name, tag = name_of(key)
             full = path + name
             if full[-1] != "/":
                 if not after or (full < after if reverse else full > after):
@@ -264,7 +253,7 @@ class Trees:
         if (old or b"") == (new or b""):
             return
         for key, before, after in self.maps.diff(unpack(old).map, unpack(new).map):
-            name, tag = _name_of(key)
+            name, tag = name_of(key)
             full = path + name
             yield (
                 None if before is None else Entry(full, tag, before),
@@ -272,51 +261,6 @@ class Trees:
             )
             if full[-1] == "/":
                 yield from self.diff(before, after, full)
-
-    def collisions(self, base: Root, root: Root, path: str = "/") -> Iterator[Collision]:
-        """What collides in `root`, in path order, looking only at what is not in `base`, which has no collisions."""
-        path = path.rstrip("/") + "/"
-        old, new = unpack(base).map, unpack(root).map
-        if old == new or new in _CLEAN:
-            return
-        clean = True
-        previous: bytes | None = None
-        for key, before, after in self.maps.diff(old, new):
-            if after is None:
-                continue
-            name = key[: key.index(0)]
-            plain = name.rstrip(b"/")
-            if plain != name:
-                found = None
-                for other, _ in self.maps.items(new, plain + b"\0", plain + b"\1"):
-                    found = other
-                if found is not None:
-                    clean = False
-                    yield Collision(path + _name_of(self._first_below(after, plain))[0], None)
-                for collision in self.collisions(before, after, path + name.decode("utf-8", "surrogateescape")):
-                    clean = False
-                    yield collision
-            elif plain != previous:
-                previous = plain
-                keys = [other for other, _ in self.maps.items(new, plain + b"\0", plain + b"\1")]
-                if len(keys) > 1:
-                    clean = False
-                    one, two = _name_of(keys[0])[1], _name_of(keys[1])[1]
-                    yield Collision(path + plain.decode("utf-8", "surrogateescape"), (one, two))
-                below = self.maps.get(new, plain + b"/\0")
-                if below is not None and (not old or self.maps.get(old, plain + b"/\0") == below):
-                    clean = False
-                    yield Collision(path + _name_of(self._first_below(below, plain))[0], None)
-        if clean:
-            if len(_CLEAN) >= 100_000:
-                _CLEAN.clear()
-            _CLEAN.add(new)
-
-    def _first_below(self, value: bytes, name: bytes) -> bytes:
-        """The path (below `name`) of a directory's first file."""
-        key, child = next(self.maps.items(unpack(value).map))
-        whole = name + b"/" + key[: key.index(0)]
-        return self._first_below(child, whole.rstrip(b"/")) if whole.endswith(b"/") else whole + b"\0"
 
     # -------------------------------------------------------------- editing
 
@@ -346,7 +290,7 @@ class Trees:
             folder = folders.get(parent)
             if folder is None:
                 folder = _folder(folders, parent)
-            folder[_key(name, tag)] = value
+            folder[key_of(name, tag)] = value
         return self._apply(root or b"", below)
 
     def _apply(self, value: bytes, edits: dict) -> bytes:
@@ -378,10 +322,10 @@ class Trees:
     def _edit_directory(self, root: Root, edit: Edit) -> bytes:
         old = self.directory(root, edit.path)
         if isinstance(edit, Copy):
-            return self._set_directory(root, edit.path, edit.value)
+            return self.graft(root, edit.path, edit.value)
         if isinstance(edit, Clear):
-            return self._set_directory(root, edit.path, b"")
-        return self._set_directory(root, edit.path, self._without(old, edit.tag))
+            return self.graft(root, edit.path, b"")
+        return self.graft(root, edit.path, self._without(old, edit.tag))
 
     def _without(self, value: bytes, tag: str) -> bytes:
         """A directory's value without its files of one tag."""
@@ -401,13 +345,14 @@ class Trees:
                 changes[key] = None
         return self._apply(value, changes)
 
-    def _set_directory(self, root: Root, path: str, value: bytes) -> bytes:
+    def graft(self, root: Root, path: str, value: bytes) -> bytes:
+        """The root of a tree whose directory at `path` is this one (b"": none), whatever was there."""
         names = [part for part in path.split("/") if part]
         if not names:
             return value
-        edits: dict = {_key(names[-1] + "/"): value or None}
+        edits: dict = {key_of(names[-1] + "/"): value or None}
         for name in reversed(names[:-1]):
-            edits = {_key(name + "/"): edits}
+            edits = {key_of(name + "/"): edits}
         return self._apply(root or b"", edits)
 
     # -------------------------------------------------------------- marking and checking
@@ -422,7 +367,7 @@ class Trees:
             for _, node in self.maps.reachable(stack.pop(), nodes):
                 if node.level:
                     continue
-                for key, value in zip(node.keys, node.values):
+                for key, value in zip(node.keys, node.values, strict=True):
                     if key.endswith(b"/\0"):
                         stack.append(unpack(value).map)
                     else:
@@ -432,7 +377,6 @@ class Trees:
 
 
 _HASHES: dict[bytes, bytes] = {}  # of nodes of directories; equal nodes have equal hashes for ever
-_CLEAN: set[bytes] = set()  # map roots of directories found without collisions
 
 
 def _split(body: bytes) -> Sequence[bytes]:
@@ -447,6 +391,6 @@ def _folder(folders: dict[str, dict], path: str) -> dict:
         path = path.rpartition("/")[0]
     folder = folders[path]
     for path in reversed(missing):
-        key = _key(path.rpartition("/")[2] + "/")
+        key = key_of(path.rpartition("/")[2] + "/")
         folder[key] = folders[path] = folder = {}
     return folder

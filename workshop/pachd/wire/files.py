@@ -1,177 +1,219 @@
-"""Files over the wire: ModifyFile, reading, listing. Messages that come or go by the thousand are handled as wire bytes."""
+"""pfs_v2.API: files. What comes or goes by the thousand is handled as wire bytes (fast)."""
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from workshop.pachd import errors
 from workshop.pachd.model import CommitHandle
-from workshop.pachd.pfs import Pfs, files
-from workshop.pachd.pfs.files import View
+from workshop.pachd.pfs import Pfs, commits, files, modify, paths, views
+from workshop.pachd.pfs.modify import Changes, Copied
+from workshop.pachd.store.blobs import Content
 from workshop.pachd.store.trees import Entry, entry_size
-from workshop.pachd.wire import encode, names
+from workshop.pachd.wire import encode, fast, names, schema
 from workshop.pachd.wire.schema import google, pfs_v2
 from workshop.pachd.wire.serve import Call, raw_answer, raw_request
 
 
 class Files:
-    """The file RPCs of pfs_v2.API."""
+    """Changing and reading files."""
 
+    service = "pfs_v2.API"
     pfs: Pfs
+
+    # ------------------------------------------------------------------ changing
 
     @raw_request
     def ModifyFile(self, requests: Iterator[bytes], call: Call) -> Any:
         first = next(requests, None)
         if first is None:
             raise errors.PachydermError("EOF")
-        message = pfs_v2.ModifyFileRequest.FromString(first)
-        if message.WhichOneof("body") != "set_commit":
+        kind, part = fast.body(first)
+        if kind != fast.SET_COMMIT:
             raise errors.PachydermError("first message must be a commit")
-        files.modify(self.pfs, names.commit_handle(message.set_commit), lambda edit: _fill(edit, requests))
+        handle = names.commit_handle(fast_message(pfs_v2.Commit, part))
+        modify.modify(self.pfs, handle, lambda changes: fill(self.pfs, changes, requests))
         return google.Empty()
 
-    def GetFile(self, request: Any, call: Call) -> Iterator[Any]:
-        with self.pfs.store.database.read() as db:
-            view, file = self._one_file(db, request)
-            content = view.trees.content(file.value)
-        sent = False
-        for data in self.pfs.store.blobs.pieces(self.pfs.store.database.read, content, request.offset):
-            sent = True
-            yield google.BytesValue(value=data)
-        if not sent:
-            yield google.BytesValue()
+    # ------------------------------------------------------------------ reading
 
-    def _one_file(self, db: Any, request: Any) -> tuple[View, Entry]:
-        view = files.view(self.pfs.store, db, names.commit_handle(request.file.commit))
-        found = list(view.glob(request.file.path, request.file.datum))
-        if not found:
-            raise view.missing(request.file.path)
-        if len(found) > 1:
-            raise errors.PachydermError("get file: matched multiple files. Use GetFileTAR instead")
-        if found[0].is_directory:
-            raise errors.PachydermError("get file: cannot get directory or non-regular file. Use GetFileTAR instead")
-        return view, found[0]
-
-    def GetFileTAR(self, request: Any, call: Call) -> Iterator[Any]:
-        store = self.pfs.store
-        with store.database.read() as db:
-            view = files.view(store, db, names.commit_handle(request.file.commit))
-            found = list(view.glob(request.file.path, request.file.datum))
-            if not found:
-                raise view.missing(request.file.path)
-            for entry in found:
-                members = [entry]
-                if entry.is_directory:
-                    members += view.trees.walk(entry.value, entry.path)
-                for member in members:
-                    yield google.BytesValue(value=_header(member))
-                    if not member.is_directory:
-                        content = view.trees.content(member.value)
-                        for data in store.blobs.pieces(store.database.read, content):
-                            yield google.BytesValue(value=data)
-                        yield google.BytesValue(value=b"\0" * (-content.size % 512))
-        yield google.BytesValue(value=b"\0" * 1024)
+    def _view(self, file: Any, call: Call) -> views.View:
+        if not file.HasField("commit"):
+            raise errors.PachydermError("commit cannot be nil")
+        return views.see(self.pfs, names.commit_handle(file.commit), call.cancelled)
 
     @raw_answer
     def InspectFile(self, request: Any, call: Call) -> bytes:
-        with self.pfs.store.database.read() as db:
-            view = files.view(self.pfs.store, db, names.commit_handle(request.file.commit))
-            entry = view.lookup(request.file.path, request.file.datum)
-            if entry is None:
-                raise view.missing(request.file.path)
-            return _info(view, entry)
+        file = _file(request)
+        view = self._view(file, call)
+        return fast.Infos(view).info(files.inspect(view, file.path, file.datum))
 
     @raw_answer
     def ListFile(self, request: Any, call: Call) -> Iterator[bytes]:
-        with self.pfs.store.database.read() as db:
-            view = files.view(self.pfs.store, db, names.commit_handle(request.file.commit))
-            entry = view.lookup(request.file.path, request.file.datum)
-            if entry is None:
-                return
-            found: Iterable[Entry] = [entry]
-            if entry.is_directory:
-                found = view.trees.children(entry.value, entry.path, reverse=request.reverse)
-            for one in _page(found, request):
-                yield _info(view, one)
+        return self._listed(files.children, request, call)
 
     @raw_answer
     def WalkFile(self, request: Any, call: Call) -> Iterator[bytes]:
-        with self.pfs.store.database.read() as db:
-            view = files.view(self.pfs.store, db, names.commit_handle(request.file.commit))
-            entry = view.lookup(request.file.path, request.file.datum)
-            if entry is None:
-                if files.clean(request.file.path) == "/":
-                    return
-                path = files.clean(request.file.path)
-                raise errors.NotFound(f"commit/{view.commit.id} does not contain item: ({path})")
-            found = [entry]
-            if entry.is_directory:
-                found += view.trees.walk(entry.value, entry.path)
-            for one in _page(reversed(found) if request.reverse else found, request):
-                yield _info(view, one)
+        return self._listed(files.walk, request, call)
+
+    def _listed(self, verb: Any, request: Any, call: Call) -> Iterator[bytes]:
+        file = _file(request)
+        files.check_page(request.number, request.reverse)
+        view = self._view(file, call)
+        found = verb(view, file.path, file.datum, request.paginationMarker.path, request.number, request.reverse)
+        return map(fast.Infos(view).info, found)
 
     @raw_answer
     def GlobFile(self, request: Any, call: Call) -> Iterator[bytes]:
-        with self.pfs.store.database.read() as db:
-            view = files.view(self.pfs.store, db, names.required_commit(request))
-            for entry in view.glob(request.pattern):
-                lower, upper = request.path_range.lower, request.path_range.upper
-                if entry.path >= lower and (not upper or entry.path < upper):
-                    yield _info(view, entry)
+        names.required_commit(request)
+        view = self._view(request, call)
+        within = request.path_range
+        return map(fast.Infos(view).info, files.globbed(view, request.pattern, within.lower, within.upper))
 
-
-def _fill(edit: files.Modification, requests: Iterator[bytes]) -> None:
-    for data in requests:
-        message = pfs_v2.ModifyFileRequest.FromString(data)
-        kind = message.WhichOneof("body")
-        if kind == "add_file":
-            edit.add(message.add_file.path, _tag(message.add_file.datum), message.add_file.raw.value)
-        elif kind == "delete_file":
-            edit.delete(message.delete_file.path, _tag(message.delete_file.datum))
-        elif kind == "copy_file":
-            copy = message.copy_file
-            handle: CommitHandle = names.commit_handle(copy.src.commit)
-            edit.copy(
-                files.CopyFrom(handle, copy.src.path, _tag(copy.src.datum), copy.dst, copy.append, _tag(copy.datum))
+    @raw_answer
+    def DiffFile(self, request: Any, call: Call) -> Iterator[bytes]:
+        new = _file(request, "new_file")
+        new_handle = _commit_of(new, "check new file commit: ")
+        old_handle: CommitHandle | None
+        if request.HasField("old_file"):
+            old_handle, old_path = _commit_of(request.old_file, "check old file commit: "), request.old_file.path
+            self._resolve(new_handle)
+        else:
+            old_handle, old_path = views.parent(self.pfs, new_handle), new.path
+        after = views.see(self.pfs, new_handle, call.cancelled)
+        before = views.see(self.pfs, old_handle, call.cancelled) if old_handle else None
+        new_infos = fast.Infos(after)
+        old_infos = fast.Infos(before) if before else new_infos
+        for one, two in files.diff(after, new.path, before, old_path):
+            yield (encode.part(1, new_infos.info(one)) if one else b"") + (
+                encode.part(2, old_infos.info(two)) if two else b""
             )
-        elif kind == "set_commit":
+
+    def _resolve(self, handle: CommitHandle) -> None:
+        with self.pfs.store.database.read() as db:
+            commits.resolve(db, handle)
+
+    @raw_answer
+    def GetFile(self, request: Any, call: Call) -> Iterator[bytes]:
+        file = _file(request)
+        if request.URL:
+            raise _no_export(request.URL)
+        view = self._view_to_get(file, call)
+        entry = files.one_file(view, file.path, file.datum)
+        content = view.trees.content(entry.value)
+        if not content.size:
+            yield b""  # python-pachyderm waits for a first message, whatever the size
+        yield from map(fast.bytes_value, self._pieces(content, max(0, request.offset)))
+
+    def _view_to_get(self, file: Any, call: Call) -> views.View:
+        try:
+            return self._view(file, call)
+        except errors.PachydermError as error:
+            raise error.within("get file: ") from None
+
+    def _pieces(self, content: Content, start: int = 0) -> Iterator[bytes]:
+        return self.pfs.store.blobs.pieces(self.pfs.store.database.read, content, start)
+
+    @raw_answer
+    def GetFileTAR(self, request: Any, call: Call) -> Iterator[bytes]:
+        file, within = _file(request), request.path_range
+        if request.URL:
+            raise _no_export(request.URL)
+        view = self._view_to_get(file, call)
+        waiting: list[bytes] = []
+        size = 0
+        for entry in files.archived(view, file.path, file.datum, within.lower, within.upper):
+            pieces: Iterator[bytes] = iter(())
+            padding = b""
+            if not entry.is_directory:
+                pieces = self._pieces(view.trees.content(entry.value))
+                padding = b"\0" * (-entry_size(entry) % 512)
+            for data in chain((_header(entry),), pieces, (padding,)):
+                waiting.append(data)
+                size += len(data)
+                if size >= 1 << 20:
+                    yield fast.bytes_value(b"".join(waiting))
+                    waiting, size = [], 0
+        yield fast.bytes_value(b"".join((*waiting, b"\0" * 1024)))
+
+
+def fill(pfs: Pfs, changes: Changes, requests: Iterator[bytes]) -> None:
+    """Take in the messages of a ModifyFile or CreateFileSet call."""
+    message: bytes | None
+    part: memoryview | None
+    while (message := next(requests, None)) is not None:
+        kind, part = fast.body(message)
+        if kind == fast.ADD:
+            added = fast.added(part)
+            if added.url is None:
+                changes.add(added.path, added.datum, added.data)
+            else:
+                _add_url(pfs, changes, added.path, added.datum, added.url)
+            message = part = added = None  # type: ignore[assignment]  # the next message may be of 20 MiB too: one of them at a time
+        elif kind == fast.DELETE:
+            changes.delete(*fast.deleted(part))
+        elif kind == fast.COPY:
+            changes.copy(_copy(pfs, fast_message(pfs_v2.CopyFile, part)))
+        elif kind == fast.SET_COMMIT:
             raise errors.PachydermError("cannot set commit")
         else:
             raise errors.PachydermError("unrecognized message type")
 
 
-def _tag(datum: str) -> str:
-    return "" if datum == "default" else datum
+def fast_message(kind: Any, part: memoryview) -> Any:
+    try:
+        return kind.FromString(bytes(part))
+    except Exception:
+        raise fast.malformed() from None
 
 
-def _page(entries: Iterable[Entry], request: Any) -> Iterator[Entry]:
-    if request.reverse and request.number <= 0:
-        raise errors.PachydermError("number must be > 0 when reverse is true")
-    marker, sent = request.paginationMarker.path, 0
-    for entry in entries:
-        if marker and not (entry.path < marker if request.reverse else entry.path > marker):
-            continue
-        yield entry
-        sent += 1
-        if request.number and sent == request.number:
-            return
+def _add_url(pfs: Pfs, changes: Changes, path: str, datum: str, part: memoryview) -> None:
+    source = fast_message(schema.message_class("pfs_v2.AddFile.URLSource"), part)
+    paths.stored_file(path)
+    for below, pieces in pfs.sources.files(source.URL, source.recursive):
+        changes.add_file(f"{path.rstrip('/')}/{below}" if below else path, datum, pieces)
 
 
-def _info(view: View, entry: Entry) -> bytes:
-    """pfs_v2.FileInfo"""
-    commit = encode.commit(view.commit.name, view.commit.branch)
-    tag = "" if entry.is_directory else entry.tag or "default"
-    file = encode.part(1, commit) + encode.text(2, entry.path) + encode.text(3, tag)
-    kind = pfs_v2.DIR if entry.is_directory else pfs_v2.FILE
-    return (
-        encode.part(1, file)
-        + encode.number(2, kind)
-        + encode.time(3, view.commit.finishing)
-        + encode.number(4, entry_size(entry))
-        + encode.part(5, view.trees.hash(entry))
+def _copy(pfs: Pfs, message: Any) -> Copied:
+    if not message.HasField("src"):
+        raise errors.InvalidArgument(
+            "validate recv: invalid ModifyFileRequest.CopyFile: embedded message failed validation | caused by: "
+            "invalid CopyFile.Src: value is required"
+        )
+    if not message.src.HasField("commit"):
+        raise errors.PachydermError("commit cannot be nil")
+    handle = names.commit_handle(message.src.commit)
+    with pfs.store.database.read() as db:
+        found = views.root_of(db, handle)
+    return Copied(
+        found,
+        paths.clean(message.src.path),
+        paths.stored_target(message.dst),
+        paths.tag(message.datum),
+        message.append,
+        paths.tag(message.src.datum) if message.src.datum else None,
     )
+
+
+def _file(request: Any, field: str = "file") -> Any:
+    if not request.HasField(field):
+        raise errors.PachydermError("file cannot be nil")
+    return getattr(request, field)
+
+
+def _commit_of(file: Any, prefix: str) -> CommitHandle:
+    try:
+        return names.required_commit(file)
+    except errors.PachydermError as error:
+        raise error.wrapped(prefix) from None
+
+
+def _no_export(url: str) -> errors.PachydermError:
+    scheme = url.split(":", 1)[0] if ":" in url else ""
+    return errors.PachydermError(f"unrecognized object store: {scheme}")
 
 
 def _header(entry: Entry) -> bytes:

@@ -6,11 +6,12 @@ from workshop.pachd.pfs import Pfs
 from workshop.pachd.wire.branches import Branches
 from workshop.pachd.wire.commits import Commits
 from workshop.pachd.wire.files import Files
+from workshop.pachd.wire.filesets import FileSets
 from workshop.pachd.wire.fsck import Fsck
 from workshop.pachd.wire.repos import Repos
 
 
-class PfsService(Repos, Branches, Commits, Files, Fsck):
+class PfsService(Repos, Branches, Commits, Files, FileSets, Fsck):
     """The versioned file system, as served."""
 
     def __init__(self, pfs: Pfs) -> None:

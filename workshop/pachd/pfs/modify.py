@@ -1,0 +1,310 @@
+"""Changing files: a stream of additions, deletions and copies is taken in, then made at once in a transaction.
+
+What is added goes to a pack while it comes, and is cut into chunks on top of what its file held when it came. Nothing
+of it is visible before `commit`, which makes all changes in their order to the content that there is then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from workshop.pachd import errors, ids
+from workshop.pachd.model import CommitHandle
+from workshop.pachd.pfs import Pfs, commits, paths, rows
+from workshop.pachd.store.blobs import CHUNK, EMPTY, Content, Cutter, PackWriter
+from workshop.pachd.store.packs import Place
+from workshop.pachd.store.trees import Delete, Entry, Root, Trees, unpack
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from workshop.pachd.store import Store
+
+_HELD = 32 << 20  # bytes of unfinished chunks kept in memory
+
+Key = tuple[str, str]  # path, tag
+
+
+@dataclass(slots=True)
+class Written:
+    """What becomes of one file. `content` is None when it is only deleted."""
+
+    replaces: bool
+    assumed: Content = EMPTY  # what the file held when the first bytes for it came
+    content: Content | None = None
+    cutter: Cutter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """`path` of a commit, to be copied to `target`; `root` reads the commit's content when the copy is made."""
+
+    root: Callable[[sqlite3.Connection], Root]
+    path: str
+    target: str
+    tag: str
+    append: bool
+    source_tag: str | None
+
+
+Step = dict[Key, Written] | Delete | Copied
+
+
+@dataclass
+class Deletes:
+    """What a list of changes takes away before it adds, for file sets."""
+
+    folders: list[Key] = field(default_factory=list)
+    files: set[Key] = field(default_factory=set)
+
+
+class Changes:
+    """Takes changes in. `current` finds what a file holds now, for additions to it."""
+
+    def __init__(self, store: Store, writer: PackWriter, current: Callable[[str, str], Content] | None = None) -> None:
+        self._store, self._writer = store, writer
+        self._current = current or (lambda path, tag: EMPTY)
+        self._steps: list[Step] = []
+        self._files: dict[Key, Written] = {}
+        self._folders: list[Key] = []
+        self._last: tuple[Key, Written] | None = None
+        self._open: list[Written] = []
+        self._held = 0
+        self.added = 0  # bytes
+        self._places: dict[bytes, Place] = {}
+        self._unrecorded: list = []
+
+    def add(self, path: str, tag: str, data: bytes | memoryview) -> None:
+        """Append to a file, which is made when it is not there."""
+        last = self._last
+        if last is not None and last[0] == (path, tag):
+            written = last[1]
+        else:
+            written = self._turn_to((paths.stored_file(path), paths.tag(tag)))
+            self._last = ((path, tag), written)
+        if data:
+            assert written.cutter is not None
+            written.cutter.write(data)
+            self.added += len(data)
+
+    def add_file(self, path: str, tag: str, pieces: Iterable[bytes]) -> None:
+        """Append all of what comes."""
+        self.add(path, tag, b"")
+        for data in pieces:
+            self.add(path, tag, data)
+
+    def delete(self, path: str, tag: str = "") -> None:
+        """Take a file of this tag away; a path with a trailing slash is a directory."""
+        path, tag = paths.stored(path), paths.tag(tag)
+        self._last = None
+        if path.endswith("/"):
+            self._next_step(Delete(path, tag))
+            self._folders.append((path, tag))
+        else:
+            old = self._files.get((path, tag))
+            if old is not None:
+                old.cutter = None
+            self._files[path, tag] = Written(True)
+
+    def copy(self, copied: Copied) -> None:
+        self._last = None
+        self._next_step(copied)
+
+    def _next_step(self, step: Step) -> None:
+        self._seal()
+        if self._files:
+            self._steps.append(self._files)
+            self._files = {}
+        self._steps.append(step)
+
+    def _turn_to(self, key: Key) -> Written:
+        """The file that bytes come for now, with an open cutter."""
+        if self._last is not None:
+            cutter = self._last[1].cutter
+            self._held += cutter.waiting if cutter else 0
+            if self._held > _HELD:
+                self._seal()
+        written = self._files.get(key)
+        if written is None:
+            deleted = any(key[0].startswith(folder) and key[1] == tag for folder, tag in self._folders)
+            written = self._files[key] = Written(False, EMPTY if deleted else self._current(*key))
+        if written.cutter is None:
+            content = written.content or written.assumed
+            written.cutter = Cutter(self._writer.add, content, self._tail(content))
+            self._open.append(written)
+        else:
+            self._held -= min(self._held, written.cutter.waiting)
+        return written
+
+    def _seal(self) -> None:
+        """Turn what is held in memory into chunks."""
+        for written in self._open:
+            if written.cutter is not None:
+                written.content = written.cutter.content()
+                written.cutter = None
+        self._open.clear()
+        self._held = 0
+
+    def _tail(self, content: Content) -> bytes:
+        return b"".join(self.read(content, content.size // CHUNK * CHUNK)) if content.size % CHUNK else b""
+
+    def read(self, content: Content, start: int) -> Iterator[bytes]:
+        """The bytes of a file from `start` on, whether its chunks are recorded already or not."""
+        self._writer.push()
+        self._take_rows()
+        for index in range(start // CHUNK, len(content.chunks)):
+            name = content.chunks[index]
+            place = self._places.get(name)
+            if place is None:
+                with self._store.database.read() as db:
+                    place = self._store.blobs.locate(db, [name])[0]
+            data = self._store.blobs.read(place, name)
+            yield data[max(0, start - index * CHUNK) :]
+
+    def _take_rows(self) -> None:
+        fresh = self._writer.rows()
+        self._unrecorded += fresh
+        self._places.update((name, (pack, offset, length)) for name, pack, offset, length in fresh)
+
+    # -------------------------------------------------------------- making the changes
+
+    def flush(self) -> None:
+        """Put all bytes on the disk; to be called before the transaction."""
+        self._seal()
+        if self._files:
+            self._steps.append(self._files)
+            self._files = {}
+        self._writer.flush()
+
+    def make(self, db: sqlite3.Connection, root: Root, deletes: Deletes | None = None) -> bytes:
+        """The content with all changes made; what they take away is noted in `deletes`."""
+        trees = self._store.trees(db)
+        root = root or b""
+        for step in self._steps:
+            if isinstance(step, Delete):
+                root = trees.edit(root, [step])
+                if deletes is not None:
+                    deletes.folders.append((step.path, step.tag))
+            elif isinstance(step, Copied):
+                root = self._copy(trees, db, root, step, deletes)
+            else:
+                root = self._write(trees, root, step)
+                if deletes is not None:
+                    deletes.files.update(key for key, written in step.items() if written.replaces)
+        self._record(db)
+        return root
+
+    def _record(self, db: sqlite3.Connection) -> None:
+        self._writer.flush()  # appends to content that changed meanwhile are cut again
+        self._take_rows()
+        self._store.blobs.record(db, self._unrecorded)
+
+    def _write(self, trees: Trees, root: bytes, files: dict[Key, Written]) -> bytes:
+        values: dict[Key, bytes | None] = {}
+        for key, written in files.items():
+            content = written.content
+            if content is not None and not written.replaces:
+                value = trees.file(root, *key)
+                there = trees.content(value) if value is not None else EMPTY
+                if there != written.assumed:
+                    content = self._append(there, content, written.assumed.size)
+            values[key] = None if content is None else trees.value(content)
+        return trees.edit_files(root, values)
+
+    def _append(self, there: Content, content: Content, start: int = 0) -> Content:
+        """`there`, followed by the bytes of `content` from `start` on."""
+        if there.size % CHUNK == 0 and start % CHUNK == 0:
+            return Content(there.size + content.size - start, there.chunks + content.chunks[start // CHUNK :])
+        cutter = Cutter(self._writer.add, there, self._tail(there))
+        for data in self.read(content, start):
+            cutter.write(data)
+        return cutter.content()
+
+    def append_files(self, trees: Trees, root: bytes, entries: Iterator[tuple[Key, bytes]]) -> bytes:
+        """The content with files added to what is there."""
+        values: dict[Key, bytes | None] = {}
+        for key, value in entries:
+            there = trees.file(root, *key)
+            content = self._append(trees.content(there), trees.content(value)) if there is not None else None
+            values[key] = value if content is None else trees.value(content)
+        return trees.edit_files(root, values)
+
+    def _copy(self, trees: Trees, db: sqlite3.Connection, root: bytes, step: Copied, deletes: Deletes | None) -> bytes:
+        found = trees.lookup(step.root(db), step.path, step.source_tag)
+        for entry in found:
+            if not entry.is_directory:
+                if deletes is not None and not step.append:
+                    deletes.files.add((step.target, step.tag))
+                files = iter([((step.target, step.tag), entry.value)])
+            elif self._by_reference(trees, root, entry, step):
+                return trees.graft(root, step.target, entry.value)
+            else:
+                below = [e for e in trees.walk(entry.value, entry.path) if not e.is_directory]
+                cut = len(entry.path.rstrip("/"))
+                moved = [((step.target.rstrip("/") + e.path[cut:], step.tag), e.value) for e in below]
+                if deletes is not None and not step.append:
+                    deletes.files.update(key for key, _ in moved)
+                files = iter(moved)
+            root = self.append_files(trees, root, files) if step.append else trees.edit_files(root, dict(files))
+        return root
+
+    def _by_reference(self, trees: Trees, root: bytes, entry: Entry, step: Copied) -> bool:
+        plain = not step.tag and not unpack(entry.value).tagged
+        return plain and not trees.directory(root, step.target)
+
+
+# ------------------------------------------------------------------ calls
+
+
+def modify(pfs: Pfs, handle: CommitHandle, fill: Callable[[Changes], None]) -> None:
+    """Make all changes that `fill` takes in: to an open commit, or as a commit of their own. All or nothing."""
+    store = pfs.store
+    with store.database.read() as db:
+        current = _target_now(store, db, handle)
+    with writing(store, current) as changes:
+        fill(changes)
+        changes.flush()
+        with pfs.transaction() as tx:
+            commit, one_shot = commits.write_target(tx, handle)
+            commits.set_content(tx, commit, changes.make(tx.db, commit.root) or None, changes.added)
+            if one_shot:
+                commits.finish(tx, commit)
+
+
+@contextmanager
+def writing(store: Store, current: Callable[[str, str], Content] | None = None) -> Iterator[Changes]:
+    """Changes with a pack to write to. What they count on as stored already stays stored meanwhile."""
+    lookup = store.database.connect()
+    try:
+        with store.blobs.writer(lookup) as writer:
+            yield Changes(store, writer, current)
+    finally:
+        lookup.close()
+
+
+def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> Callable[[str, str], Content]:
+    """Finds what a file of the target holds now. Refuses at once what `write_target` would refuse in the end."""
+    branch = handle.branch or ("" if ids.is_id(handle.id) else handle.id)
+    try:
+        commit = commits.resolve(db, handle)
+    except errors.NotFound:
+        if not branch:
+            raise
+        rows.repo(db, handle.repo)
+        root: Root = None
+    else:
+        if commit.finishing is not None and handle.id and handle.id != branch:
+            raise commits.finished(commit)
+        root = commit.root
+    if not root:
+        return lambda path, tag: EMPTY
+    trees = store.standing_trees()
+
+    def current(path: str, tag: str) -> Content:
+        value = trees.file(root, path, tag)
+        return trees.content(value) if value is not None else EMPTY
+
+    return current

@@ -1,0 +1,92 @@
+"""What readers see of a commit: a root, who it belongs to, and what is wrong with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from workshop.pachd import errors
+from workshop.pachd.model import META, CommitHandle, CommitName
+from workshop.pachd.pfs import Pfs, commits, contents, filesets, rows
+from workshop.pachd.store import collisions
+from workshop.pachd.store.collisions import Collision
+from workshop.pachd.store.trees import Root, Trees
+
+
+@dataclass
+class View:
+    """A commit (or file set) to read from. It does not change any more, whatever is written meanwhile."""
+
+    name: CommitName
+    branch: str
+    root: Root
+    committed: int | None  # when it was finished, ns
+    trees: Trees
+    _base: Root = None
+    _suspect: bool = False
+    _faults: list[Collision] | None = field(default=None, repr=False)
+
+    def missing(self, path: str) -> errors.NotFound:
+        return errors.NotFound(f"file {path} not found in repo {self.name.repo} at commit {self.name.id}")
+
+    def faults(self) -> list[Collision]:
+        """What collides, by path. Only open commits and those with an error can have any."""
+        if self._faults is None:
+            found = collisions.find(self.trees.maps, self._base, self.root) if self._suspect else ()
+            self._faults = sorted(found, key=lambda collision: collision.path.encode())
+        return self._faults
+
+    def check(self, path: str) -> None:
+        """Refuse to read what lies at and below a path when anything collides there."""
+        for fault in self.faults():
+            if fault.lies_below(path):
+                raise errors.PachydermError(str(fault))
+
+
+def see(pfs: Pfs, handle: CommitHandle, cancelled: Callable[[], bool] = lambda: False) -> View:
+    """The view of a commit; one that is FINISHING is waited for."""
+
+    def look() -> tuple[View, rows.Commit | None] | None:
+        with pfs.store.database.read() as db:
+            return _see(pfs, db, handle)
+
+    found = pfs.store.changes.wait_for(look, cancelled)
+    if found is None:
+        raise errors.Cancelled("the call was cancelled")
+    view, commit = found
+    if commit is not None and handle.repo.type == META and pfs.meta_content is not None:
+        view.root = pfs.meta_content(commit)
+    return view
+
+
+def _see(pfs: Pfs, db: sqlite3.Connection, handle: CommitHandle) -> tuple[View, rows.Commit | None] | None:
+    trees = pfs.store.standing_trees()
+    if handle.repo.name == filesets.REPO:
+        found = filesets.find(db, handle.id)
+        return View(CommitName(handle.repo, handle.id), "", found.root, None, trees, None, True), None
+    commit = commits.resolve(db, handle)
+    if commit.finishing is not None and commit.finished is None:
+        return None
+    root = commits.content(db, commit)
+    suspect = commit.finished is None or bool(commit.error)
+    return View(commit.name, commit.branch, root, commit.finishing, trees, commit.base, suspect), commit
+
+
+def root_of(db: sqlite3.Connection, handle: CommitHandle) -> Callable[[sqlite3.Connection], Root]:
+    """What reads the content of the commit (or file set) that a handle means now, in a later transaction."""
+    if handle.repo.name == filesets.REPO:
+        id = filesets.find(db, handle.id).id
+        return lambda later: filesets.find(later, id).root
+    name = commits.resolve(db, handle).name
+    exact = CommitHandle(name.repo, "", name.id)
+    return lambda later: commits.content(later, commits.resolve(later, exact))
+
+
+def parent(pfs: Pfs, handle: CommitHandle) -> CommitHandle | None:
+    """The commit that a commit is compared to: what it builds on."""
+    with pfs.store.database.read() as db:
+        commit = commits.resolve(db, handle)
+        above = rows.commit_by_row(db, commit.parent) if commit.parent is not None else None
+        base, _ = contents.base_of(db, above)
+        return CommitHandle(base.name.repo, base.branch, base.id) if base else None
