@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from workshop.pachctl.config import Address, load, parse_address
 from workshop.pachctl.connection import resolve
 from workshop.pachctl.errors import Failure

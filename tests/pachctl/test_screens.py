@@ -1,4 +1,4 @@
-"""pachctl on a real pachd: what is put is what is got, what is asked is what is shown, what is refused leaves no trace."""
+"""pachctl on a real pachd: what is put is got, what is asked is shown, what is refused leaves no trace."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from workshop.pachctl import former
 from workshop.pachctl.commands import ROOT, UsageError, find, parse
 from workshop.pachctl.help import is_shown, usage_text

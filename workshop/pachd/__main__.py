@@ -29,6 +29,21 @@ def main() -> int:
         default=os.environ.get("PACHD_TOKEN", ""),
         help="what clients must send as authn-token (or $PACHD_TOKEN)",
     )
+    parser.add_argument(
+        "--allow-files",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder whose files may be put by file:// URL; may be repeated (default: none)",
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["gc"],
+        help="gc: collect what nothing refers to any more, and end; the daemon must be stopped",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="with gc: say what would be collected")
     parser.add_argument("-v", "--verbose", action="store_true", help="log every decision")
     options = parser.parse_args()
     logging.basicConfig(
@@ -36,13 +51,15 @@ def main() -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
+    if options.command == "gc":
+        return collect(options.state, options.dry_run)
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     from workshop.pachd.server import Daemon  # after the options: --help is quick
 
     try:
-        daemon = Daemon(options.state, options.host, options.port, options.token)
+        daemon = Daemon(options.state, options.host, options.port, options.token, allow_files=options.allow_files)
         daemon.start()
     except (errors.PachydermError, OSError, ValueError) as error:
         print(f"pachd: {error}", file=sys.stderr)
@@ -50,6 +67,27 @@ def main() -> int:
     print(f"pachd ready on {daemon.address}", flush=True)
     over.wait()
     daemon.stop()
+    return 0
+
+
+def collect(state: Path, dry_run: bool) -> int:
+    """Collect the garbage of a state folder that no daemon holds."""
+    from workshop.pachd.pfs import Pfs, storage
+    from workshop.pachd.pps import marks
+    from workshop.pachd.store import Store
+
+    if not (state / "pachd.sqlite").exists():
+        print(f"pachd: {state} is no state folder: name one with --state", file=sys.stderr)
+        return 1
+    try:
+        store = Store(state)
+        pfs = Pfs(store)
+        pfs.markers.append(marks.mark)
+        print(("would collect " if dry_run else "collected ") + str(storage.collect(pfs, dry_run)))
+        store.close()
+    except (errors.PachydermError, OSError) as error:
+        print(f"pachd: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

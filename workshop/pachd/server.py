@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent import futures
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from workshop.pachd import errors
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pfs.clock import Clock
-from workshop.pachd.pps import metaview
+from workshop.pachd.pfs.urls import Sources
+from workshop.pachd.pps import marks, metaview
 from workshop.pachd.scheduler import Scheduler
 from workshop.pachd.scheduler.live import Workers
 from workshop.pachd.store import Store
@@ -45,7 +46,13 @@ class Daemon:
     """An embedded pachd on one state folder. `start()` returns once it answers; `stop()` ends it in order."""
 
     def __init__(
-        self, state: Path, host: str = "127.0.0.1", port: int = 0, token: str = "", images: Path | None = IMAGES
+        self,
+        state: Path,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str = "",
+        images: Path | None = IMAGES,
+        allow_files: Iterable[Path] = (),
     ) -> None:
         if not ipaddress.ip_address(host).is_loopback and not token:
             raise errors.PachydermError(
@@ -54,6 +61,8 @@ class Daemon:
         self.host, self.port, self._token = host, port, token
         self.store = Store(state)
         self.pfs = Pfs(self.store)
+        self.pfs.markers.append(marks.mark)
+        self.pfs.sources = Sources(tuple(allow_files))
         self.clock = Clock(self.pfs)
         self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host))
         transactions = Transactions(self.pfs)

@@ -16,6 +16,7 @@ from workshop.pachd.pfs import propagation, rows, triggers
 from workshop.pachd.pfs.transaction import Transaction
 from workshop.pachd.pfs.urls import Sources
 from workshop.pachd.store import Store
+from workshop.pachd.store.collection import Marker
 
 __all__ = ["Pfs", "Transaction"]
 
@@ -27,6 +28,7 @@ class Pfs:
         self.store = store
         self.at_end: list[Callable[[Transaction], None]] = []
         self.meta_content: Callable[[rows.Commit], bytes | None] | None = None  # what a meta commit's readers see
+        self.markers: list[Marker] = []  # of rooms above: what else refers to stored trees and chunks
         self.sources = Sources()  # where URLs may lead
 
     @contextmanager

@@ -29,9 +29,13 @@ class Rows:
         row = self._db.execute("SELECT data FROM node WHERE hash = ?", (name,)).fetchone()
         if row is None:
             raise errors.DataLoss(f"node {name.hex()} is not stored: run fsck")
-        if digest(row[0]) != name:
-            raise errors.DataLoss(f"node {name.hex()} is damaged: its data differ from its hash; run fsck")
+        self.verify(name, row[0])
         return row[0]
+
+    @staticmethod
+    def verify(name: bytes, data: bytes) -> None:
+        if digest(data) != name:
+            raise errors.DataLoss(f"node {name.hex()} is damaged: its data differ from its hash; run fsck")
 
     def __setitem__(self, name: bytes, data: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO node (hash, data) VALUES (?, ?)", (name, data))

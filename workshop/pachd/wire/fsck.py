@@ -1,11 +1,11 @@
-"""pfs_v2.API: Fsck."""
+"""pfs_v2.API: Fsck and CheckStorage."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from workshop.pachd.pfs import Pfs, commits, fsck, rows, zombies
+from workshop.pachd.pfs import Pfs, commits, fsck, rows, storage, zombies
 from workshop.pachd.wire.names import commit_handle
 from workshop.pachd.wire.schema import pfs_v2
 from workshop.pachd.wire.serve import Call
@@ -29,7 +29,14 @@ class Fsck:
             yield pfs_v2.FsckResponse(error=text)
             if done:
                 yield pfs_v2.FsckResponse(fix=done)
+        for text in storage.check(self.pfs):
+            yield pfs_v2.FsckResponse(error=text)
         yield from self._zombies(request)
+
+    def CheckStorage(self, request: Any, call: Call) -> Any:
+        """The number of stored chunks; DATA_LOSS when one of those read is damaged."""
+        found = storage.chunks(self.pfs.store, request.chunk_begin, request.chunk_end, request.read_chunk_data)
+        return pfs_v2.CheckStorageResponse(chunk_object_count=found)
 
     def _zombies(self, request: Any) -> Iterator[Any]:
         store = self.pfs.store

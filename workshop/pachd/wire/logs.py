@@ -89,11 +89,7 @@ class Logs:
 
         def more() -> bool | None:
             with self._pfs.store.database.read() as db:
-                row = db.execute(
-                    "SELECT 1 FROM log WHERE project = ? AND pipeline = ? AND id > ? LIMIT 1",
-                    (pipeline.project, pipeline.name, after),
-                ).fetchone()
-            return True if row is not None else None
+                return logs.has_more(db, pipeline, after) or None
 
         self._pfs.store.changes.wait_for(more, call.cancelled)
 
