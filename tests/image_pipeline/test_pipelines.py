@@ -1,4 +1,4 @@
-"""The three pipelines on the embedded daemon: packed by class, counted, trained on; and only what changed is done again."""
+"""The three pipelines on the embedded daemon: packed by class, counted, trained on; only what changed is done again."""
 
 import csv
 import hashlib

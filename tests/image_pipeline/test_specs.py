@@ -1,4 +1,4 @@
-"""The pipelines' specs and the images they run in: what is joined, what is read, and that a script stands alone in its folder."""
+"""The pipelines' specs and the images they run in: what is joined and read, and that scripts stand alone."""
 
 import ast
 import json
@@ -35,7 +35,11 @@ def test_every_path_a_script_uses_is_in_the_command(path):
     script = SCRIPTS / Path(command[1]).name
     told = {word for word in command if word.startswith("--")}
     tree = ast.parse(script.read_text())
-    options = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"]
+    options = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
+    ]
     with_pfs = {node.args[0].value for node in options if "/pfs" in ast.unparse(node)}
     assert with_pfs and with_pfs <= told
 
