@@ -64,6 +64,7 @@ class Daemon:
         self.pfs = Pfs(self.store)
         self.pfs.markers.append(marks.mark)
         self.pfs.sources = Sources(tuple(allow_files))
+        self.pfs.meta_content = partial(metaview.content, self.pfs)
         self.clock = Clock(self.pfs)
         self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host))
         transactions = Transactions(self.pfs)
@@ -71,9 +72,7 @@ class Daemon:
         transactions.admit(self.servicers)
         self._pool = futures.ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
         self._server = grpc.server(self._pool, options=OPTIONS)
-        self._server.add_generic_rpc_handlers(
-            (Dispatcher(self.servicers, transactions, self._guard(), partial(metaview.prepare, self.pfs)),)
-        )
+        self._server.add_generic_rpc_handlers((Dispatcher(self.servicers, transactions, self._guard()),))
         checks = health.HealthServicer()
         checks.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(checks, self._server)

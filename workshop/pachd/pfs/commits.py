@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workshop.pachd import errors, ids, provenance
-from workshop.pachd.model import META, BranchName, CommitHandle
+from workshop.pachd.model import BranchName, CommitHandle
 from workshop.pachd.pfs import contents, rows
 from workshop.pachd.pfs.ancestry import resolve, set_provenance
 from workshop.pachd.pfs.heads import put_head, upstream_heads
@@ -153,8 +153,6 @@ def content(db: sqlite3.Connection, commit: Commit) -> bytes | None:
         base, _ = contents.base_of(db, _parent(db, commit))
         if base is not None and base.finished is None:
             raise errors.PachydermError(f"base commit {base.name} for commit {commit.name} unfinished")
-    if commit.root is None and commit.name.repo.type == META and commit.finished is not None:
-        raise errors.Unprepared(commit)  # made from the records of its job when it is first read
     return commit.root
 
 

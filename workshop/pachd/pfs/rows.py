@@ -220,3 +220,23 @@ def find_commit(db: sqlite3.Connection, name: CommitName) -> Commit | None:
         ),
         None,
     )
+
+
+_RELATIVES = """
+    SELECT kind, of, set_id, branch, repo.project, repo.name, repo.type FROM (
+        SELECT 'parent' AS kind, commits.id AS of, parent AS other FROM commits
+            WHERE parent IS NOT NULL AND commits.id IN (SELECT value FROM json_each(:rows))
+        UNION ALL SELECT 'child', parent, id FROM commits WHERE parent IN (SELECT value FROM json_each(:rows))
+        UNION ALL SELECT 'provenance', downstream, upstream FROM commit_provenance
+            WHERE downstream IN (SELECT value FROM json_each(:rows))
+        UNION ALL SELECT 'subvenance', upstream, downstream FROM commit_provenance
+            WHERE upstream IN (SELECT value FROM json_each(:rows))
+    ) JOIN commits ON commits.id = other JOIN repo ON repo.id = commits.repo ORDER BY other
+"""
+
+
+def relatives(db: sqlite3.Connection, commits: list[int]) -> Iterator[tuple[str, int, str, str, str, str, str]]:
+    """(kind, row of one of `commits`, and its relative's id, branch, project, repo and type), in one query."""
+    cursor = db.cursor()
+    cursor.row_factory = None
+    yield from cursor.execute(_RELATIVES, {"rows": json.dumps(commits)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from functools import lru_cache
@@ -59,29 +58,18 @@ def _commit(commit: rows.Commit, field: int) -> bytes:
     return encode.part(field, encode.commit(commit.name, commit.branch))
 
 
-_RELATED = """
-    SELECT 4 AS field, commits.id AS of, parent AS other FROM commits
-        WHERE parent IS NOT NULL AND commits.id IN (SELECT value FROM json_each(:rows))
-    UNION ALL SELECT 5, parent, id FROM commits WHERE parent IN (SELECT value FROM json_each(:rows))
-    UNION ALL SELECT 13, downstream, upstream FROM commit_provenance
-        WHERE downstream IN (SELECT value FROM json_each(:rows))
-    UNION ALL SELECT 15, upstream, downstream FROM commit_provenance
-        WHERE upstream IN (SELECT value FROM json_each(:rows))
-"""
+# the fields of a CommitInfo that name its relatives
+_RELATIVES = {"parent": 4, "child": 5, "provenance": 13, "subvenance": 15}
 
 
 def commit_infos(db: sqlite3.Connection, found: list[rows.Commit], bounds: list[int] | None = None) -> list[bytes]:
     """CommitInfos. `bounds`: the upper bounds of their sizes, which only lists tell.
 
-    The relatives of all (fields 4, 5, 13 and 15: parent, children, direct provenance and subvenance) come in one query.
+    The relatives of all (parent, children, direct provenance and subvenance) come in one query.
     """
     relatives: dict[int, list[bytes]] = {commit.row: [] for commit in found}
-    query = f"""SELECT field, of, set_id, branch, repo.project, repo.name, repo.type FROM ({_RELATED})
-        JOIN commits ON commits.id = other JOIN repo ON repo.id = commits.repo ORDER BY other"""
-    cursor = db.cursor()
-    cursor.row_factory = None
-    for field, of, id, branch, *repo in cursor.execute(query, {"rows": json.dumps(list(relatives))}):
-        relatives[of].append(encode.part(field, encode.commit_of(id, branch, *repo)))
+    for kind, of, id, branch, *repo in rows.relatives(db, list(relatives)):
+        relatives[of].append(encode.part(_RELATIVES[kind], encode.commit_of(id, branch, *repo)))
     return [
         b"".join(_commit_fields(commit, relatives[commit.row], bound))
         for commit, bound in zip(found, bounds or [0] * len(found), strict=True)
