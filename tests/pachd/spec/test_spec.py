@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workshop.pachd import errors, spec
 from workshop.pachd.spec import inputs
@@ -367,3 +370,54 @@ def test_defaults_documents(text):
 def test_faulty_defaults_documents(text):
     with pytest.raises(JsonFault):
         spec.check_defaults(text)
+
+
+# ---------------------------------------------------------------- anything at all
+KEYS = [
+    "pipeline",
+    "transform",
+    "input",
+    "pfs",
+    "cross",
+    "join",
+    "union",
+    "cron",
+    "name",
+    "repo",
+    "glob",
+    "spec",
+    "trigger",
+]
+KEYS += [
+    "egress",
+    "sqlDatabase",
+    "service",
+    "spout",
+    "tolerations",
+    "operator",
+    "podPatch",
+    "parallelismSpec",
+    "constant",
+]
+KEYS += ["resourceRequests", "cpu", "gpu", "standby", "atom", "project", "createPipelineRequest", "specCommit", "type"]
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.sampled_from(["p", "1", "/*", "90s"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(anything, st.dictionaries(st.sampled_from(KEYS), anything, max_size=5))
+def test_whatever_is_sent_is_understood_or_refused(document, more):
+    if isinstance(document, dict):
+        document = {**more, **document, "pipeline": document.get("pipeline", {"name": "p"})}
+    with contextlib.suppress(errors.PachydermError):
+        details(document)
+    with contextlib.suppress(errors.PachydermError):
+        details({"pipeline": {"name": "p"}, "input": document})
