@@ -303,8 +303,8 @@ def test_a_cron_input_gets_a_repo_and_a_start():
 
 
 def test_no_parallelism_is_one_worker_and_is_not_stored():
-    for given in ({}, {"parallelismSpec": {}}, {"parallelismSpec": {"constant": 0}}):
-        found = details(plain(**given))
+    for more in ({}, {"parallelismSpec": {}}, {"parallelismSpec": {"constant": 0}}):
+        found = details(plain(**more))
         assert "parallelismSpec" not in found
         assert spec.parallelism_of(found) == 1
     assert spec.parallelism_of(details(plain(parallelismSpec={"constant": "4"}))) == 4
@@ -373,40 +373,13 @@ def test_faulty_defaults_documents(text):
 
 
 # ---------------------------------------------------------------- anything at all
-KEYS = [
-    "pipeline",
-    "transform",
-    "input",
-    "pfs",
-    "cross",
-    "join",
-    "union",
-    "cron",
-    "name",
-    "repo",
-    "glob",
-    "spec",
-    "trigger",
-]
-KEYS += [
-    "egress",
-    "sqlDatabase",
-    "service",
-    "spout",
-    "tolerations",
-    "operator",
-    "podPatch",
-    "parallelismSpec",
-    "constant",
-]
-KEYS += ["resourceRequests", "cpu", "gpu", "standby", "atom", "project", "createPipelineRequest", "specCommit", "type"]
+KEYS = (
+    "pipeline transform input pfs cross join union cron name repo glob spec trigger egress sqlDatabase service spout"
+    " tolerations operator podPatch parallelismSpec constant resourceRequests cpu gpu standby atom project specCommit type"
+).split()
+words = st.text(max_size=4) | st.sampled_from(["p", "1", "/*", "90s"])
 anything = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=4)
-    | st.sampled_from(["p", "1", "/*", "90s"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | words,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
     max_leaves=20,
 )
