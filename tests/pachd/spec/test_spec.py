@@ -373,10 +373,35 @@ def test_faulty_defaults_documents(text):
 
 
 # ---------------------------------------------------------------- anything at all
-KEYS = (
-    "pipeline transform input pfs cross join union cron name repo glob spec trigger egress sqlDatabase service spout"
-    " tolerations operator podPatch parallelismSpec constant resourceRequests cpu gpu standby atom project specCommit type"
-).split()
+KEYS = [
+    *(
+        "pipeline",
+        "transform",
+        "input",
+        "pfs",
+        "cross",
+        "join",
+        "union",
+        "cron",
+        "name",
+        "repo",
+        "glob",
+        "spec",
+        "trigger",
+    ),
+    *(
+        "egress",
+        "sqlDatabase",
+        "service",
+        "spout",
+        "tolerations",
+        "operator",
+        "podPatch",
+        "parallelismSpec",
+        "constant",
+    ),
+    *("resourceRequests", "cpu", "gpu", "standby", "atom", "project", "specCommit", "type"),
+]
 words = st.text(max_size=4) | st.sampled_from(["p", "1", "/*", "90s"])
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | words,
