@@ -59,6 +59,7 @@ class JobRun:
         self.counters = Counters()
         self.stats = Stats()
         self.failed: bytes | None = None
+        self.last_words: list[str] = []  # that the first failed datum printed
         self.seen_running = job.state == JobState.RUNNING
         self.noted_at = time.monotonic()
         self.begun_at = time.time_ns()
@@ -215,7 +216,7 @@ class JobRun:
         self._count(task.id, record)
         self.fresh.append(task.id)
         if state == "failed" and self.failed is None:
-            self.failed = task.id
+            self.failed, self.last_words = task.id, self.journal.last(task.id.hex())
         worker.chunk = _better_chunk(worker.chunk, (laid + ran + collected) / 1e9)
         if self.queue:
             self._dispatch()
@@ -237,6 +238,14 @@ class JobRun:
         return [
             (path, size, tuple(known[chunks] if isinstance(chunks, str) else chunks)) for path, size, chunks in files
         ]
+
+    def _why(self) -> str:
+        """Why the job failed: the datum, its files, what went wrong, and the last lines that it printed."""
+        assert self.failed is not None
+        record = self.results[self.failed]
+        files = ", ".join(f"{each.repo}@{each.commit}:{each.path}" for each in record.inputs)
+        said = "".join(f"\n  | {line}" for line in self.last_words)
+        return f"datum {self.failed.hex()} failed: {record.reason} ({files}){said}"
 
     def lost(self, worker: Worker, why: str) -> None:
         """A worker is gone: its datums are run again by whoever is there."""
@@ -321,7 +330,7 @@ class JobRun:
             if egress:
                 jobs.set_state(tx, job, JobState.EGRESSING)
             elif self.failed is not None:
-                self.journal.say(f"datum {self.failed.hex()} failed")
+                self.journal.say(self._why())
                 jobs.finish(tx, job, JobState.FAILURE, f"datum {self.failed.hex()} failed")
             else:
                 records.set_plan(tx.db, job.row, plan.key)
