@@ -223,6 +223,20 @@ def complete(tx: Transaction, row: int) -> None:
         pending += [child.row for child in children(tx.db, commit.row) if child.finished is None]
 
 
+def rebase_below(tx: Transaction, row: int) -> None:
+    """Give a commit, whose ancestors have changed, the base that it has now: one with an error, or unfinished.
+
+    A commit that was finished keeps its content, whatever it was built on; one with an error is seen through.
+    """
+    commit = rows.commit_by_row(tx.db, row)
+    if commit.finished is None:
+        complete(tx, row)
+    elif commit.error:
+        contents.rebase(tx, commit)
+        for child in children(tx.db, row):
+            rebase_below(tx, child.row)
+
+
 def _settle(tx: Transaction, commit: Commit) -> None:
     """Set a commit FINISHED: validated and measured, unless it ends with an error."""
     size, error = 0, commit.error

@@ -94,6 +94,8 @@ def _remove(tx: Transaction, commit: Commit) -> None:
             put_head(tx, branch.repo, branch.name, branch, to)
     tx.db.execute("UPDATE commits SET parent = ? WHERE parent = ?", (commit.parent, commit.row))
     tx.db.execute("DELETE FROM commits WHERE id = ?", (commit.row,))
+    for child in children:
+        commits.rebase_below(tx, child.row)
     tx.removed.append(commit)
     for listed in (tx.created, tx.finished):
         if commit.row in listed:
