@@ -400,7 +400,7 @@ KEYS = [
         "parallelismSpec",
         "constant",
     ),
-    *("resourceRequests", "cpu", "gpu", "standby", "atom", "project", "specCommit", "type"),
+    *("constant", "trigger", "resourceRequests", "cpu", "gpu", "standby", "atom", "project", "specCommit", "type"),
 ]
 words = st.text(max_size=4) | st.sampled_from(["p", "1", "/*", "90s"])
 anything = st.recursive(
