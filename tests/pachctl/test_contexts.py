@@ -87,8 +87,9 @@ def test_a_first_configuration_of_1_x_becomes_todays(pachctl):
 
 
 def test_which_pachd_is_called_goes_from_the_explicit_to_the_embedded(pachctl, monkeypatch, tmp_path):
-    state = tmp_path / ".workshop"
+    state = tmp_path / "state"
     state.mkdir()
+    monkeypatch.setenv("WORKSHOP_STATE", str(state))
     (state / "address").write_text("127.0.0.1:7\n")
     assert resolve(load()) == Address("127.0.0.1", 7)
     pachctl.ok("connect", "grpc://127.0.0.1:8", "--alias", "here")
@@ -102,9 +103,10 @@ def test_which_pachd_is_called_goes_from_the_explicit_to_the_embedded(pachctl, m
 def test_the_embedded_pachd_has_contexts_of_its_own(monkeypatch, tmp_path, pachctl):
     monkeypatch.delenv("PACH_CONFIG")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / ".workshop").mkdir()
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
+    (tmp_path / "state").mkdir()
     pachctl.ok("config", "update", "context", "--project", "mine")
-    assert (tmp_path / ".workshop" / "pachctl.json").exists()
+    assert (tmp_path / "state" / "pachctl.json").exists()
     assert not (tmp_path / "home").exists()
     assert load().project == "mine"
 
@@ -116,7 +118,8 @@ def test_nobody_at_the_address_is_one_line(pachctl):
     )
 
 
-def test_no_pachd_at_all_says_how_to_get_one(pachctl):
+def test_no_pachd_at_all_says_how_to_get_one(pachctl, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "none"))
     assert "workshop up" in pachctl.fails("list", "repo")
 
 

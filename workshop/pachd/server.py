@@ -36,6 +36,7 @@ OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),  # Go clients ping every 20 s, also without calls
     ("grpc.http2.min_ping_interval_without_data_ms", 5000),
     ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.http2.bdp_probe", 0),  # else windows grow until a stream of 20 MiB messages takes 200 MB
     ("grpc.so_reuseport", 0),  # a port that is taken is an error
 ]
 THREADS = 256
