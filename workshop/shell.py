@@ -133,7 +133,7 @@ def _call(words: list[str]) -> int:
     if words[0] == "pachctl":
         from workshop.pachctl.cli import pachctl
 
-        status = pachctl.main(words[1:], prog_name="pachctl")
+        status: object = pachctl.main(words[1:], prog_name="pachctl")
     else:
         from workshop.cli import main
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from index import Index, build_index, is_index_of, notes_of, quarantine_of, read_index
+from index import Index, build_index, describe, is_index_of, read_index
 from settings import Settings, SettingsError, read_settings
 
 
@@ -27,6 +26,7 @@ def arguments_of(description: str) -> argparse.ArgumentParser:
         "--num-parallel-readers", "-t", "--nthreads", type=int, help="threads, instead of the configuration's"
     )
     parser.add_argument("--prefetch-buffer-size", type=int, help="batches made ahead, instead of the configuration's")
+    parser.add_argument("--batch-size", type=int, help="samples in a batch, instead of the configuration's")
     parser.add_argument("--filelist", type=Path, help="list of files, instead of the configuration's train_filelist")
     parser.add_argument("--index", type=Path, help="where the list's index is kept (beside the list)")
     parser.add_argument("--rank", type=int, default=0, help="this process's number among --size")
@@ -45,15 +45,13 @@ def settings_of(options: argparse.Namespace) -> Settings:
     settings.readers = settings.readers if not options.num_parallel_readers else options.num_parallel_readers
     if options.prefetch_buffer_size is not None:
         settings.prefetch = options.prefetch_buffer_size
+    if options.batch_size is not None:
+        settings.batch_size = options.batch_size
     settings.train_filelist = options.filelist or settings.train_filelist
-    if (
-        settings.readers < 1
-        or settings.prefetch < 0
-        or options.nsteps < 1
-        or options.epoch < 0
-        or options.start_batch < 0
-    ):
-        raise SystemExit("error: there must be at least 1 reader and 1 step, and no negative number")
+    if min(settings.readers, options.nsteps, settings.batch_size) < 1:
+        raise SystemExit("error: there must be at least 1 reader, 1 step and 1 sample in a batch")
+    if min(settings.prefetch, options.epoch, options.start_batch) < 0:
+        raise SystemExit("error: --prefetch-buffer-size, --epoch and --start-batch cannot be negative")
     if not 0 <= options.rank < options.size:
         raise SystemExit(f"error: --rank {options.rank} is not one of --size {options.size} processes")
     return settings
@@ -74,11 +72,7 @@ def open_index(filelist: Path, path: Path | None, threads: int) -> Index:
         raise SystemExit(f"error: {error.filename or filelist}: {error.strerror or error}") from error
     except ValueError as error:
         raise SystemExit(f"error: {error}") from error
-    print("\n".join(index.report()))
-    for reason, count in Counter(reason for _, reason in quarantine_of(path)).items():
-        print(f"  quarantined {count} x {reason}")
-    for note, count in sorted(notes_of(path).items()):
-        print(f"  noted {count} x {note}")
+    print("\n".join(describe(path)))
     return index
 
 

@@ -225,7 +225,8 @@ def row_2(options) -> None:
         finally:
             daemon.close()
     print(
-        f"row 2 batched: {statistics.median(found):.3f} ms CPU and {statistics.median(walls):.3f} ms wall a datum, user code "
+        f"row 2 batched: {statistics.median(found):.3f} ms CPU and {statistics.median(walls):.3f} "
+        f"ms wall a datum, user code "
         f"and its client included, starts of processes not (bar 0.15 ms)"
     )
 
@@ -245,7 +246,8 @@ def row_3(options) -> None:
                 walls.append((time.perf_counter() - begun) * 1000)
                 assert info.data_skipped == number, info.data_skipped
             print(
-                f"row 3 nothing changed, N={number}: {statistics.median(walls):.1f} ms from StartCommit to the job's end (bar 10)"
+                f"row 3 nothing changed, N={number}: {statistics.median(walls):.1f} ms from StartCommit "
+                f"to the job's end (bar 10)"
             )
         finally:
             daemon.close()
@@ -267,7 +269,8 @@ def row_4(options) -> None:
             assert (info.data_processed, info.data_skipped) == (1, number - 1)
         _, one = floor({"/f000007": b"x"}, 1)
         print(
-            f"row 4 one of {number} changed: {statistics.median(walls):.1f} ms from StartCommit to the job's end, of which the "
+            f"row 4 one of {number} changed: {statistics.median(walls):.1f} ms from StartCommit to "
+            f"the job's end, of which the "
             f"bare process is {one * 1000:.1f} (bar 50 beyond it)"
         )
     finally:
@@ -302,7 +305,8 @@ def row_5(options) -> None:
 
 
 SCRIPTS = {
-    "pre": "import csv, json\nrows = list(csv.reader(open(IN + '/iris.csv')))\njson.dump(rows, open(OUT + '/rows.json', 'w'))",
+    "pre": "import csv, json\nrows = list(csv.reader(open(IN + '/iris.csv')))\n"
+    "json.dump(rows, open(OUT + '/rows.json', 'w'))",
     "train": "import csv, json\njson.dump(len(json.load(open(IN + '/rows.json'))), open(OUT + '/model.json', 'w'))",
     "infer": "import csv, json, os\nm = json.load(open(MODEL + '/model.json'))\n"
     "for n in os.listdir(IN):\n  open(OUT + '/' + n, 'w').write(str(m + len(open(IN + '/' + n).read())))",
@@ -361,13 +365,15 @@ def row_6(options) -> None:
     for kind in ("first", "changed"):
         cpu, wall = medians[kind]
         print(
-            f"row 6 DAG {kind}: {wall / base[1]:.2f} x the four processes' wall, {cpu / base[0]:.2f} x their CPU (bar 1.5)"
+            f"row 6 DAG {kind}: {wall / base[1]:.2f} x the four processes' wall, {cpu / base[0]:.2f} "
+            f"x their CPU (bar 1.5)"
         )
     print(f"row 6 DAG nothing changed: {medians['nothing'][1] * 1000:.1f} ms through three pipelines (bar 5)")
 
 
 TORCH = (
-    "import os, torch\nfrom python_pachyderm import Client\nmodel = torch.nn.Linear(1024, 3)\nworker = Client().worker\nwhile True:\n"
+    "import os, torch\nfrom python_pachyderm import Client\nmodel = torch.nn.Linear(1024, "
+    "3)\nworker = Client().worker\nwhile True:\n"
     "    with worker.batch_datum():\n        data = open(os.environ['data'], 'rb').read()\n"
     "        x = torch.frombuffer(bytearray(data), dtype=torch.uint8).float()\n"
     "        open('/pfs/out/' + os.path.basename(os.environ['data']), 'w').write(str(int(model(x).argmax())))\n"
@@ -378,7 +384,8 @@ def row_7(options) -> None:
     """Inferences with torch, batched, against one process that does them all."""
     files = some_files(options.files)
     bare = (
-        "import os, sys, torch\nfrom python_pachyderm import Client\nmodel = torch.nn.Linear(1024, 3)\nfor n in os.listdir(sys.argv[1]):\n"
+        "import os, sys, torch\nfrom python_pachyderm import Client\nmodel = "
+        "torch.nn.Linear(1024, 3)\nfor n in os.listdir(sys.argv[1]):\n"
         "    data = open(sys.argv[1] + '/' + n, 'rb').read()\n"
         "    x = torch.frombuffer(bytearray(data), dtype=torch.uint8).float()\n"
         "    open(sys.argv[2] + '/' + n, 'w').write(str(int(model(x).argmax())))\n"
@@ -406,7 +413,8 @@ def row_7(options) -> None:
         finally:
             daemon.close()
     print(
-        f"row 7 {options.files} batched inferences: {statistics.median(ratios):.2f} x one process that does them all (bar 1.2)"
+        f"row 7 {options.files} batched inferences: {statistics.median(ratios):.2f} x one process "
+        f"that does them all (bar 1.2)"
     )
 
 
@@ -425,7 +433,8 @@ def row_8(options) -> None:
             daemon.close()
     (few, (cost_few, _)), (many, (cost_many, memory)) = found.items()
     print(
-        f"row 8 growth: {cost_few:.2f} ms CPU a datum at {few}, {cost_many:.2f} at {many}: {cost_many / cost_few:.2f} x "
+        f"row 8 growth: {cost_few:.2f} ms CPU a datum at {few}, {cost_many:.2f} at {many}: "
+        f"{cost_many / cost_few:.2f} x "
         f"(bar 1.15); daemon's RSS {memory:.0f} MB (bar 120)"
     )
 

@@ -184,21 +184,34 @@ def test_the_configuration_that_is_shipped_is_read():
     assert (settings.batch_size, settings.side, settings.num_classes) == (128, 224, 20)
 
 
-def test_the_generator_draws_the_same_set_again_and_refuses_to_overwrite(image_set, tmp_path):
-    command = [
-        sys.executable,
-        ROOT / "data" / "make_images.py",
-        tmp_path / "again",
-        "--images",
-        "9",
-        "--classes",
-        "3",
-        "--side",
-        "160",
-    ]
-    for _ in range(2):
-        done = subprocess.run([*command, "--threads", "3"], capture_output=True, text=True)
-        if done.returncode == 0:
-            for path in (tmp_path / "again" / "train.txt").read_text().split():
-                assert (tmp_path / "again" / path).read_bytes() == (image_set / path).read_bytes(), path
-    assert done.returncode != 0 and "is not empty" in done.stderr and "Traceback" not in done.stderr
+def test_the_generator_draws_the_same_set_again_and_never_overwrites_another(image_set, tmp_path):
+    def draw(*options):
+        command = [
+            sys.executable,
+            ROOT / "data" / "make_images.py",
+            tmp_path / "again",
+            "--classes",
+            "3",
+            "--side",
+            "160",
+        ]
+        return subprocess.run([*command, *options], capture_output=True, text=True)
+
+    first = draw("--images", "9", "--threads", "3")
+    paths = (tmp_path / "again" / "train.txt").read_text().split()
+    assert len(paths) == 9
+    assert all((tmp_path / "again" / path).read_bytes() == (image_set / path).read_bytes() for path in paths)
+    (tmp_path / "again" / paths[0]).write_bytes(b"mine")
+    assert draw("--images", "9").stdout == first.stdout and first.returncode == 0
+    other = draw("--images", "10")
+    assert other.returncode != 0 and "holds another set" in other.stderr and "Traceback" not in other.stderr
+    assert (tmp_path / "again" / paths[0]).read_bytes() == b"mine"
+
+
+def test_the_index_command_counts_what_is_odd(image_set, tmp_path):
+    done = run_here("index.py", image_set / "odd.txt", "--out", tmp_path / "odd.index.parquet")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("19 files: 16 used with 16 samples") and "  quarantined 1 x the file is empty" in lines
+    assert "  noted 2 x box clamped" in lines
+    gone = run_here("index.py", tmp_path / "none.txt")
+    assert gone.returncode and gone.stderr == f"error: {tmp_path / 'none.txt'}: No such file or directory\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import logging
 import os
 import signal
@@ -53,6 +54,7 @@ def main() -> int:
     )
     if options.command == "gc":
         return collect(options.state, options.dry_run)
+    return_memory()
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
@@ -68,6 +70,16 @@ def main() -> int:
     over.wait()
     daemon.stop()
     return 0
+
+
+def return_memory() -> None:
+    """Have the C library give large buffers back to the system at once, and keep few pools: messages have 20 MiB."""
+    try:
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD, which otherwise grows with the buffers
+        libc.mallopt(-8, 2)  # M_ARENA_MAX
+    except (OSError, AttributeError):
+        pass  # another C library
 
 
 def collect(state: Path, dry_run: bool) -> int:

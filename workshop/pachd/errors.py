@@ -77,13 +77,5 @@ class DataLoss(PachydermError):
     code = "DATA_LOSS"
 
 
-class Unprepared(Exception):
-    """What is read has to be made first; whoever serves the request has it made and tries again."""
-
-    def __init__(self, what: object) -> None:
-        super().__init__(f"{what} has to be made first")
-        self.what = what
-
-
 class Cancelled(PachydermError):
     code = "CANCELLED"

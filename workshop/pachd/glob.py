@@ -236,7 +236,7 @@ class Glob:
             raise errors.PachydermError("the pattern's groups are nested too deeply") from None
 
     def match(self, path: str) -> list[str] | None:
-        """What the whole match and each group caught ("" for a group that took no part); None when it does not match."""
+        """What the whole match and each group caught ("" for a group without a part in it); None without a match."""
         path = path if path == "/" else path.rstrip("/")
         if self._nothing or not path.startswith(self.prefix):
             return None

@@ -36,6 +36,7 @@ OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),  # Go clients ping every 20 s, also without calls
     ("grpc.http2.min_ping_interval_without_data_ms", 5000),
     ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.http2.bdp_probe", 0),  # else windows grow until a stream of 20 MiB messages takes 200 MB
     ("grpc.so_reuseport", 0),  # a port that is taken is an error
 ]
 THREADS = 256
@@ -63,6 +64,7 @@ class Daemon:
         self.pfs = Pfs(self.store)
         self.pfs.markers.append(marks.mark)
         self.pfs.sources = Sources(tuple(allow_files))
+        self.pfs.meta_content = partial(metaview.content, self.pfs)
         self.clock = Clock(self.pfs)
         self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host))
         transactions = Transactions(self.pfs)
@@ -70,9 +72,7 @@ class Daemon:
         transactions.admit(self.servicers)
         self._pool = futures.ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
         self._server = grpc.server(self._pool, options=OPTIONS)
-        self._server.add_generic_rpc_handlers(
-            (Dispatcher(self.servicers, transactions, self._guard(), partial(metaview.prepare, self.pfs)),)
-        )
+        self._server.add_generic_rpc_handlers((Dispatcher(self.servicers, transactions, self._guard()),))
         checks = health.HealthServicer()
         checks.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(checks, self._server)

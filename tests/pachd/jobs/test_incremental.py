@@ -9,11 +9,14 @@ from pachd.jobs.tools import counts, make, pfs_input, put, tree, wait
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
 
 NUMBERS = itertools.count()
-SEE = 'cd /pfs; for d in a b; do test -e $d && find -L $d -type f | LC_ALL=C sort | while read f; do echo "$f $(cat $f)"; done; done'
-SCRIPT = f'({SEE}) > /pfs/out/$(echo "$a$b" | tr / -); mkdir -p /pfs/out/d; cp /pfs/out/-* /pfs/out/d/ 2>/dev/null; true'
+LINES = 'find -L $d -type f | LC_ALL=C sort | while read f; do echo "$f $(cat $f)"; done'
+SEE = f"cd /pfs; for d in a b; do test -e $d && {LINES}; done"
+SCRIPT = f'({SEE}) > /pfs/out/$(echo "$a$b" | tr / -); mkdir /pfs/out/d; cp /pfs/out/-* /pfs/out/d/ 2>/dev/null; true'
 FILES = ("/1", "/2", "/x/1", "/x/2", "/y/3")
 changes = st.lists(
-    st.tuples(st.sampled_from("ab"), st.dictionaries(st.sampled_from(FILES), st.sampled_from(("", "one", "two")), max_size=3)),
+    st.tuples(
+        st.sampled_from("ab"), st.dictionaries(st.sampled_from(FILES), st.sampled_from(("", "one", "two")), max_size=3)
+    ),
     min_size=1,
     max_size=5,
 )

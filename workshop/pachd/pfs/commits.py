@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workshop.pachd import errors, ids, provenance
-from workshop.pachd.model import META, BranchName, CommitHandle, CommitName
+from workshop.pachd.model import BranchName, CommitHandle
 from workshop.pachd.pfs import contents, rows
 from workshop.pachd.pfs.ancestry import resolve, set_provenance
 from workshop.pachd.pfs.heads import put_head, upstream_heads
@@ -153,8 +153,6 @@ def content(db: sqlite3.Connection, commit: Commit) -> bytes | None:
         base, _ = contents.base_of(db, _parent(db, commit))
         if base is not None and base.finished is None:
             raise errors.PachydermError(f"base commit {base.name} for commit {commit.name} unfinished")
-    if commit.root is None and commit.name.repo.type == META and commit.finished is not None:
-        raise errors.Unprepared(commit)  # made from the records of its job when it is first read
     return commit.root
 
 
@@ -264,16 +262,6 @@ def direct_provenance(db: sqlite3.Connection, row: int) -> list[Commit]:
     )
 
 
-def direct_subvenance(db: sqlite3.Connection, row: int) -> list[Commit]:
-    return list(
-        rows.commits(
-            db,
-            "JOIN commit_provenance ON downstream = commits.id WHERE upstream = ? ORDER BY commits.id",
-            (row,),
-        )
-    )
-
-
 def of_set(db: sqlite3.Connection, set_id: str, aliases: bool = False) -> list[Commit]:
     """The members of a set, each after its provenance; with `aliases` also what they depend on in other sets."""
     members = list(set_provenance(db, set_id)) if aliases else []
@@ -297,7 +285,3 @@ def topological(db: sqlite3.Connection, commits: list[Commit]) -> list[Commit]:
 
 def _chunks(values: list[int], size: int = 500) -> Iterator[list[int]]:
     return (values[at : at + size] for at in range(0, len(values), size))
-
-
-def name_of(db: sqlite3.Connection, row: int) -> CommitName:
-    return rows.commit_by_row(db, row).name

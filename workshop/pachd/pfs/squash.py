@@ -129,12 +129,9 @@ def _subvenant_sets(db: sqlite3.Connection, set_id: str) -> list[str]:
     return list(found)
 
 
-_WALK = {"provenance": ("upstream", "downstream"), "subvenance": ("downstream", "upstream")}
-
-
 def walk(db: sqlite3.Connection, row: int, direction: str, limit: int = 0, depth: int = 0) -> list[Commit]:
     """The commits that a commit depends on ("provenance"), or that depend on it, transitively, nearest first."""
-    to, by = _WALK[direction]
+    to, by = rows.WALK[direction]
     return list(
         rows.commits(
             db,

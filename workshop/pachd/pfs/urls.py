@@ -26,7 +26,8 @@ class Sources:
     def files(self, url: str, recursive: bool) -> Iterator[tuple[str, Iterator[bytes]]]:
         """The files that a URL stands for: (path below the one to be put, its bytes).
 
-        A `file:` URL of a folder must be recursive; others stand for one file. PachydermError when it cannot be read, or must not be.
+        A `file:` URL of a folder must be recursive; others stand for one file.
+        PachydermError when it cannot be read, or must not be.
         """
         scheme = url.split(":", 1)[0].lower() if ":" in url else ""
         if scheme in _WEB:

@@ -60,12 +60,12 @@ class _Child:
             given.write(line.encode() + b"\n")
             given.flush()
         except BrokenPipeError:
-            return {"fault": "applying", "text": "the filter ended unexpectedly"}
+            return {"fault": "applying", "text": "it ended unexpectedly"}
         if not select.select([taken], [], [], LIMIT)[0]:
             raise _TooLong
         answer = taken.readline()
         if not answer:
-            return {"fault": "applying", "text": "the filter needs too much memory"}
+            return {"fault": "applying", "text": "it needs too much memory"}
         return json.loads(answer)
 
 

@@ -23,7 +23,14 @@ from workshop.pachd.store import blobs as stored
 Add = Callable[[bytes], bytes]
 
 
-def prepare(pfs: Pfs, commit: Commit) -> None:
+def content(pfs: Pfs, commit: Commit) -> bytes | None:
+    """What readers of a meta commit see; made now when it is finished and nobody has looked before."""
+    if commit.root is not None or commit.finished is None:
+        return commit.root
+    return prepare(pfs, commit)
+
+
+def prepare(pfs: Pfs, commit: Commit) -> bytes:
     """Give a finished meta commit its content."""
     repo = commit.name.repo
     assert repo.type == META
@@ -33,14 +40,15 @@ def prepare(pfs: Pfs, commit: Commit) -> None:
         job = jobs.find(tx.db, JobName(pipeline, commit.id))
         root = b""
         if job is not None and job.datums:
-            content = Content(store)
+            trees = Content(store)
             edits: Edits = {}
-            for identity, record in datums.items(content.maps(tx.db), job.datums):
-                _add_datum(content, tx.db, edits, writer.add, pipeline, identity.hex(), record)
+            for identity, record in datums.items(trees.maps(tx.db), job.datums):
+                _add_datum(trees, tx.db, edits, writer.add, pipeline, identity.hex(), record)
             root = store.trees(tx.db).edit_files(None, edits)
             writer.flush()
             store.blobs.record(tx.db, writer.rows())
         tx.db.execute("UPDATE commits SET root = ? WHERE id = ?", (root, commit.row))
+    return root
 
 
 def _add_datum(

@@ -23,7 +23,7 @@ from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import jobs, pipelines, secrets
 from workshop.pachd.pps.content import Content
-from workshop.pachd.pps.records import UNFINISHED_SQL, Job, JobState, Pipeline, PipelineState
+from workshop.pachd.pps.records import Job, JobState, Pipeline, PipelineState
 from workshop.pachd.runner import SandboxLost
 from workshop.pachd.scheduler import starting
 from workshop.pachd.scheduler.crons import Crons
@@ -137,8 +137,7 @@ class Scheduler:
         with self.store.database.read() as db:
             current = {pipeline.name: pipeline for pipeline in pipelines.listing(db)}
             waiting: dict[PipelineName, list[Any]] = {}
-            query = f"SELECT id, project, pipeline, set_id, state FROM job WHERE {UNFINISHED_SQL} ORDER BY id"
-            for row in db.execute(query):
+            for row in jobs.unfinished_rows(db):
                 waiting.setdefault(PipelineName(row["project"], row["pipeline"]), []).append(row)
         for name, run in list(self.runs.items()):
             if run.job is not None and all(row["set_id"] != run.key for row in waiting.get(name, ())):

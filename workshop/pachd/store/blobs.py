@@ -18,7 +18,9 @@ from hashlib import blake2b
 CHUNK = 1 << 20
 HASH_SIZE = 32
 FULL_PACK = 256 << 20  # a pack that has grown past this gets no more writers
-_BUFFER = 4 << 20
+_BUFFER = 1 << 20
+_DIRECT = 128 << 10  # chunks from this size on are written without a copy
+_WRITE_BACK = 32 << 20  # bytes after which the system is asked to begin writing to the disk
 
 Row = tuple[bytes, int, int, int]  # hash, pack, offset, length
 
@@ -64,6 +66,7 @@ class PackWriter:
         self._rows: list[Row] = []
         self._mine: set[bytes] = set()
         self._dirty = False
+        self._unsent = 0
 
     def add(self, data: bytes | bytearray | memoryview) -> bytes:
         """Keep one chunk of at most 1 MiB; its hash."""
@@ -73,8 +76,12 @@ class PackWriter:
         length = len(data)
         self._mine.add(name)
         self._rows.append((name, self.number, self.size, length))
-        self._buffer.append(data if type(data) is bytes else bytes(data))
         self.size += length
+        if length >= _DIRECT:
+            self.push()
+            self._write(memoryview(data))
+            return name
+        self._buffer.append(data if type(data) is bytes else bytes(data))
         self._buffered += length
         if self._buffered >= _BUFFER:
             self.push()
@@ -92,9 +99,16 @@ class PackWriter:
         data = memoryview(b"".join(self._buffer))
         self._buffer.clear()
         self._buffered = 0
+        self._write(data)
+
+    def _write(self, data: memoryview) -> None:
         self._dirty = True
+        self._unsent += len(data)
         while data:
             data = data[os.write(self._handle, data) :]
+        if self._unsent >= _WRITE_BACK:
+            _write_back(self._handle)
+            self._unsent = 0
 
     def flush(self) -> None:
         """Put everything on the disk."""
@@ -164,6 +178,24 @@ class Cutter:
         """What was written so far, as a file."""
         chunks = (*self._chunks, self._add(self._part)) if self._part else tuple(self._chunks)
         return Content(self.size, chunks)
+
+
+def _write_back(handle: int) -> None:
+    """Have the system begin to write what is dirty, so that a flush at the end finds little left. Linux only."""
+    global _sync_file_range
+    if _sync_file_range is None:
+        try:
+            import ctypes
+
+            function = ctypes.CDLL(None, use_errno=True).sync_file_range
+            function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+            _sync_file_range = function
+        except (ImportError, OSError, AttributeError):
+            _sync_file_range = lambda *_: 0  # noqa: E731
+    _sync_file_range(handle, 0, 0, 2)  # SYNC_FILE_RANGE_WRITE: begins, does not wait
+
+
+_sync_file_range: Callable[[int, int, int, int], int] | None = None
 
 
 def pack_name(number: int) -> str:

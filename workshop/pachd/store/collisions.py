@@ -26,9 +26,7 @@ class Collision(NamedTuple):
 
     def lies_below(self, path: str) -> bool:
         """Whether a reader of `path`, and of all below it, meets the collision."""
-        if path == "/" or self.path == path or self.path.startswith(path + "/"):
-            return True
-        return False
+        return path in ("/", self.path) or self.path.startswith(path + "/")
 
 
 def find(maps: Maps, base: Root, root: Root, path: str = "/") -> Iterator[Collision]:

@@ -1,9 +1,10 @@
 """Persistent sorted maps from bytes to bytes, named by the hash of their root.
 
 A map is a tree of nodes cut where the keys say so (a prolly tree): a node ends after a key whose mixed CRC has five
-zero bits, about every 32 entries, or when it is full. Where nodes end depends on the keys alone, so the same content is the
-same root by whatever history, maps that share content share nodes, an edit rewrites one path from leaf to root, and a
-comparison skips what is equal. What follows the first NUL of a key does not count for the cuts (trees keep tags there).
+zero bits, about every 32 entries, or when it is full. Where nodes end depends on the keys alone, so the same content is
+the same root by whatever history, maps that share content share nodes, an edit rewrites one path from leaf to root, and
+a comparison skips what is equal. What follows the first NUL of a key does not count for the cuts (trees keep tags
+there).
 
 Nodes are immutable and live in table `node`; an empty map is the root b"".
 """
@@ -316,7 +317,7 @@ class _Levels:
         return [(key, ref[1], ref[2]) if ref else (key, None, 0) for key, ref in sorted(above.items())]
 
     def _find(self, level: int, key: bytes) -> list[list]:
-        """The way down to the node of this level that holds (or would hold) a key: [node, index] of each level above."""
+        """The way down to the node of this level that holds, or would hold, a key: [node, index] of each above."""
         path, node = [], self._maps.node(self._root)
         while True:
             index = min(bisect_left(node.keys, key), len(node.keys) - 1)

@@ -56,7 +56,7 @@ class Snapshots:
 
 
 class Node(NamedTuple):
-    """Entries in order. On level 0 the values are the map's; above, a key is the last of a child, the value its name."""
+    """Entries in order. On level 0 they are the map's; above, a key is the last of a child, the value its name."""
 
     level: int
     keys: list[bytes]

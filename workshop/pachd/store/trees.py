@@ -1,7 +1,7 @@
 """Trees of files by hash: a directory is a persistent map, a commit's content is one value.
 
 A root (`bytes`) is a directory's value: bytes below, files below, files below with a datum tag, map root. b"" or None
-is an empty tree. Equal content is an equal root, copying a directory is copying its value, and an edit rewrites one path.
+is an empty tree. Equal content is an equal root, copying a directory is copying its value, an edit rewrites one path.
 
 An entry's key is NAME, "/" for a directory, NUL, datum tag ("" for the default tag and for directories), which sorts
 paths as Pachyderm does: bytewise, a directory by its name with the slash. A file's value is its size and its chunks;

@@ -142,14 +142,17 @@ class Files:
 
 def fill(pfs: Pfs, changes: Changes, requests: Iterator[bytes]) -> None:
     """Take in the messages of a ModifyFile or CreateFileSet call."""
-    for message in requests:
+    message: bytes | None
+    part: memoryview | None
+    while (message := next(requests, None)) is not None:
         kind, part = fast.body(message)
         if kind == fast.ADD:
-            path, datum, data, url = fast.added(part)
-            if url is None:
-                changes.add(path, datum, data)
+            added = fast.added(part)
+            if added.url is None:
+                changes.add(added.path, added.datum, added.data)
             else:
-                _add_url(pfs, changes, path, datum, url)
+                _add_url(pfs, changes, added.path, added.datum, added.url)
+            message = part = added = None  # type: ignore[assignment]  # the next message may be of 20 MiB too: one of them at a time
         elif kind == fast.DELETE:
             changes.delete(*fast.deleted(part))
         elif kind == fast.COPY:

@@ -117,16 +117,11 @@ class Dispatcher(grpc.GenericRpcHandler):
     """Finds the method of a servicer for each RPC of the schema."""
 
     def __init__(
-        self,
-        servicers: Iterable[Any],
-        transactor: Transactor,
-        authorize: Callable[[Call], None] | None = None,
-        prepare: Callable[[Any], None] | None = None,
+        self, servicers: Iterable[Any], transactor: Transactor, authorize: Callable[[Call], None] | None = None
     ) -> None:
         self.servicers = {servicer.service: servicer for servicer in servicers}
         self._transactor = transactor
         self._authorize = authorize
-        self._prepare = prepare
         self._handlers = {path: self._handler(method) for path, method in schema.METHODS.items()}
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
@@ -145,43 +140,9 @@ class Dispatcher(grpc.GenericRpcHandler):
         else:
             parse, serialize = _parser(method, function), _serializer(function)
             run = _runner(method, function, parse, serialize)
-        if self._prepare is not None and function is not None:
-            run = (_prepared_stream if method.streams_out else _prepared)(method, run, self._prepare)
         kind = ("stream" if method.streams_in else "unary") + "_" + ("stream" if method.streams_out else "unary")
         guard = _guard_stream if method.streams_out else _guard_unary
         return getattr(grpc, f"{kind}_rpc_method_handler")(guard(method, run, self._authorize))
-
-
-def _prepared(method: schema.Method, run: Handler, prepare: Callable[[Any], None]) -> Handler:
-    """Runs a call again when what it reads had to be made first."""
-
-    def again(data: Any, call: Call) -> Any:
-        try:
-            return run(data, call)
-        except errors.Unprepared as need:
-            prepare(need.what)
-            if method.streams_in:
-                raise errors.Unavailable(f"{need.what} was not ready: try again") from None
-            return run(data, call)
-
-    return again
-
-
-def _prepared_stream(method: schema.Method, run: Handler, prepare: Callable[[Any], None]) -> Handler:
-    def again(data: Any, call: Call) -> Iterator[Any]:
-        sent = False
-        try:
-            for message in run(data, call):
-                sent = True
-                yield message
-            return
-        except errors.Unprepared as need:
-            prepare(need.what)
-            if sent or method.streams_in:
-                raise errors.Unavailable(f"{need.what} was not ready: try again") from None
-        yield from run(data, call)
-
-    return again
 
 
 def _absent(method: schema.Method) -> Handler:
