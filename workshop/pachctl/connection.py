@@ -71,8 +71,15 @@ class Pachd:
         if isinstance(failure, Refused):
             from workshop.pachctl.wrapping import surrounded
 
-            return Refused(surrounded(method, request, failure.text, failure.code), failure.code)
+            return Refused(surrounded(method, request, failure.text, failure.code, self._has_repo), failure.code)
         return failure
+
+    def _has_repo(self, repo: Mapping[str, Any]) -> bool:
+        try:
+            self.call("pfs_v2.API/InspectRepo", "pfs_v2.RepoInfo", {"repo": repo})
+        except Failure:
+            return False
+        return True
 
     def _start(
         self,
