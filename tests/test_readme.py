@@ -18,7 +18,13 @@ from workshop.cli_common import find_guide
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKSHOPS = readme.load(ROOT / "README.md")
-STEPS = [(name, step.number) for name, workshop in WORKSHOPS.items() for step in workshop.steps]
+# Workshops whose steps take minutes: part of the full run only.
+LONG = {"breast-cancer"}
+STEPS = [
+    pytest.param(name, step.number, marks=[pytest.mark.slow] if name in LONG else [], id=f"{name}-{step.number}")
+    for name, workshop in WORKSHOPS.items()
+    for step in workshop.steps
+]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,7 @@ def guides(tmp_path_factory):
     patch.undo()
 
 
-@pytest.mark.parametrize(("name", "number"), STEPS, ids=[f"{name}-{number}" for name, number in STEPS])
+@pytest.mark.parametrize(("name", "number"), STEPS)
 def test_every_line_of_a_step_prints_what_the_readme_says(guides, name, number):
     guide = guides(name)
     step = guide.workshop.step(number)
