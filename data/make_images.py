@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,7 +56,9 @@ def texture(random: np.random.Generator, width: int, height: int) -> np.ndarray:
             layer = grid[:height, :width] * 0.4 + grid[:height, :width, :1]
         else:
             channels = [
-                Image.fromarray(np.ascontiguousarray(grid[:, :, channel])).resize((width, height), Image.Resampling.BICUBIC)
+                Image.fromarray(np.ascontiguousarray(grid[:, :, channel])).resize(
+                    (width, height), Image.Resampling.BICUBIC
+                )
                 for channel in range(3)
             ]
             layer = np.stack([np.asarray(channel, np.float32) for channel in channels], axis=2)
@@ -172,7 +175,9 @@ class Set:
         whole: Box = (width // 5, height // 5, width * 4 // 5, height * 4 // 5)
         paths = []
 
-        def add(kind: str, jpeg=None, boxes: list[Box] | None = None, xml: str | None = "", size=(width, height)) -> None:
+        def add(
+            kind: str, jpeg=None, boxes: list[Box] | None = None, xml: str | None = "", size=(width, height)
+        ) -> None:
             picture, _, _ = self.draw((99, len(paths)), 0, [whole], (width, height))
             data = encode(picture) if jpeg is None else jpeg(picture) if callable(jpeg) else jpeg
             text = annotation(wnid, f"{wnid}_{kind}", *size, [whole] if boxes is None else boxes) if xml == "" else xml
@@ -222,7 +227,9 @@ def _damage(jpeg: bytes) -> bytes:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Draw a deterministic ImageNet-like set of images.")
-    parser.add_argument("out", type=Path, help="folder to fill; must be empty or absent")
+    parser.add_argument(
+        "out", type=Path, help="folder to fill; a set that was drawn there before with the same options stays"
+    )
     parser.add_argument("--images", type=int, default=2000, help="training images (2000)")
     parser.add_argument("--val", type=int, default=None, help="validation images (a twentieth of the training images)")
     parser.add_argument("--classes", type=int, default=20, help="classes (20)")
@@ -233,12 +240,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.images < 1 or options.classes < 1 or options.side < 16:
         parser.error("--images and --classes must be at least 1, --side at least 16")
+    val = options.images // 20 if options.val is None else options.val
+    wanted = {"images": options.images, "val": val, "odd": not options.no_odd}
+    wanted |= {name: getattr(options, name) for name in ("classes", "side", "seed")}
+    stamp = options.out / "set.json"
+    if stamp.exists() and json.loads(stamp.read_text()).get("wanted") == wanted:
+        print(f"{options.out}: {json.loads(stamp.read_text())['counts']}")
+        return 0
     if options.out.exists() and any(options.out.iterdir()):
-        parser.error(f"{options.out} is not empty; give a new folder, or remove it first")
+        parser.error(f"{options.out} is not empty and holds another set; give a new folder, or remove it first")
 
     options.out.mkdir(parents=True, exist_ok=True)
     images = Set(options.out, options.seed, options.side, options.classes)
-    val = options.images // 20 if options.val is None else options.val
     splits = {"train": images.split("train", options.images, options.threads)}
     splits["val"] = images.split("val", val, options.threads)
     if not options.no_odd:
@@ -248,7 +261,9 @@ def main(arguments: list[str] | None = None) -> int:
         (options.out / f"{split}.txt").write_text("".join(f"{path}\n" for path in paths))
         total += sum((options.out / path).stat().st_size for path in paths)
     counts = ", ".join(f"{len(paths)} {split}" for split, paths in splits.items())
-    print(f"{options.out}: {counts} files, {options.classes} classes, {total / 1e6:.1f} MB")
+    counts += f" files, {options.classes} classes, {total / 1e6:.1f} MB"
+    stamp.write_text(json.dumps({"wanted": wanted, "counts": counts}) + "\n")
+    print(f"{options.out}: {counts}")
     return 0
 
 

@@ -2,8 +2,9 @@
 #   docker build -f docker/breast-cancer.Dockerfile -t pachyderm-workshop/breast-cancer:1.0.0 .
 FROM python:3.11-slim-bookworm
 
-# PyTorch without CUDA: a tenth of the size. The image for GPUs is breast-cancer-gpu.Dockerfile.
-ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# With --build-arg PIP_EXTRA_INDEX_URL=ADDRESS, PyTorch's CPU index (its site names it: Start Locally, pip, CPU), the
+# image is a tenth of the size: pip's default is the CUDA build.
+ARG PIP_EXTRA_INDEX_URL
 
 # What seldom changes comes first, so that an edited script rebuilds only the last layer.
 RUN useradd --uid 1000 --create-home learner

@@ -1,8 +1,9 @@
 # From the repository's root: docker build -f docker/train.Dockerfile -t pachyderm-workshop/iris-train:1.0.0 .
 FROM python:3.11-slim-bookworm
 
-# PyTorch without CUDA: a tenth of the size. For GPUs: --build-arg PIP_EXTRA_INDEX_URL=
-ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# With --build-arg PIP_EXTRA_INDEX_URL=ADDRESS, PyTorch's CPU index (its site names it: Start Locally, pip, CPU), the
+# image is a tenth of the size: pip's default is the CUDA build.
+ARG PIP_EXTRA_INDEX_URL
 
 # What seldom changes comes first, so that an edited script rebuilds only the last layer;
 # the layers above COPY are the same in infer.Dockerfile, and so are stored once.

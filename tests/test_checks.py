@@ -128,6 +128,11 @@ def test_what_is_needed_is_traced_to_the_first_step_that_makes_it(workshop, fold
     assert (step and step.number) == number
 
 
+def test_a_folder_that_is_not_there_yet_promises_files_on_the_branch(workshop, folder):
+    step = parse(README.replace("-f data\n", "-f later\n"))["test"].step(5)
+    assert checks.makes(step, folder)[0] == Fact("branch", "attributes@master")
+
+
 def test_a_check_that_is_none_is_refused(workshop, folder):
     workshop.steps[0].checks.append("file a@b rows many")
     with pytest.raises(ChecksError, match="'file a@b rows many'"):

@@ -1,5 +1,8 @@
 """README lines as a shell runs them: our own commands in this process, the rest in a shell, pipes between the two."""
 
+import os
+import sys
+
 import pytest
 
 from workshop.shell import Shell, own_words, split_pipeline
@@ -60,6 +63,12 @@ def test_the_shell_finds_our_commands_too(shell):
     assert (shell.folder / "out.txt").exists()
 
 
+def test_python3_in_a_line_is_the_python_of_this_environment(shell, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    printed = shell.run("python3 -c 'import sys; print(sys.prefix)'").stdout.decode().strip()
+    assert printed == sys.prefix
+
+
 def test_the_first_failure_of_a_pipeline_is_its_status(shell):
     assert shell.run("workshop nonsense | cat").status == 2
     assert b"No such command 'nonsense'" in shell.run("workshop nonsense | cat").stderr
@@ -69,8 +78,6 @@ def test_the_first_failure_of_a_pipeline_is_its_status(shell):
 
 
 def test_the_environment_and_folder_are_those_of_the_line_and_do_not_stay(shell, monkeypatch, tmp_path):
-    import os
-
     monkeypatch.chdir(tmp_path)
     shell.environment["WORKSHOP_TEST_VARIABLE"] = "here"
     assert shell.run("echo $WORKSHOP_TEST_VARIABLE; pwd").stdout.decode().split() == ["here", str(shell.folder)]

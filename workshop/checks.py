@@ -178,6 +178,8 @@ def _put_files(words: list[str], folder: Path) -> list[Fact]:
         top = path if ":" in address else f"/{local.name}"
         files = sorted(file for file in local.rglob("*") if file.is_file())
         return [Fact("file", f"{branch}:{top.rstrip('/')}/{file.relative_to(local).as_posix()}") for file in files]
+    if {"-r", "--recursive"} & set(words):  # a folder that an earlier step has yet to make: some files, whichever
+        return [Fact("branch", branch)]
     if path == "/" and local is not None:
         path = f"/{local.name}"
     return [Fact("file", f"{branch}:{path}")]

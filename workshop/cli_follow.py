@@ -14,6 +14,7 @@ from workshop.cli_common import (
     print_json,
     workshop_option,
 )
+from workshop.context import named_address
 from workshop.errors import NoPachd, NotTrue, WrongUsage
 
 
@@ -39,7 +40,10 @@ def steps(context: str | None, workshop: str, as_json: bool) -> None:
     for step in part.steps:
         click.echo(f" {mark(True) if done[step.number] else '·'} {step.number:>2}  {step.title}")
     following = next((step for step in part.steps if not done[step.number]), None)
-    hint = f"next: workshop step {following.number}" if following else "all done; once more: workshop reset"
+    named = "" if workshop == "iris" else f" --workshop {workshop}"
+    hint = (
+        f"next: workshop step{named} {following.number}" if following else f"all done; once more: workshop reset{named}"
+    )
     return click.echo(f"\n {hint}", err=True)
 
 
@@ -96,6 +100,8 @@ def run(context: str | None, to: int | None, quiet: bool, write_readme: bool, wo
             guide.run(chosen)
             ticks.append(f" {mark(True)} {chosen.number:>2}  {chosen.title}")
     click.echo("\n".join(ticks), err=True)
+    if last == len(guide.workshop.steps) and context is None and named_address() is None:
+        click.echo("\n pachd keeps running, to look around (workshop status); workshop down stops it", err=True)
     if write_readme:
         _write_readme(guide)
 

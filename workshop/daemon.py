@@ -26,8 +26,16 @@ def pid_of(folder: Path) -> int | None:
         os.kill(pid, 0)
     except (OSError, ValueError):
         return None
-    listing = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
-    return pid if "workshop.pachd" in listing.stdout else None
+    return pid if "workshop.pachd" in _command_of(pid) else None
+
+
+def _command_of(pid: int) -> str:
+    """The command line of a process: from /proc where there is one (small images lack ps), else from ps."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        listing = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
+        return listing.stdout
 
 
 def running(folder: Path) -> Target | None:

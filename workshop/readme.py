@@ -6,7 +6,7 @@ The grammar is small, and whatever does not fit it is an error with a line numbe
     ## 1. Connect to pachd            a step begins, numbered from 1 without gaps; `## Title` ends the steps
     prose                             kept, and shown before the commands that follow it
     <!-- check: file a@master:/b -->  what must be true once the step is done (see checks.py)
-    <!-- numbers vary -->             in the next block, whole numbers differ from run to run
+    <!-- numbers vary -->             in the next block, numbers and sizes differ from run to run
     ```console                        a block of commands; blocks in other languages are prose
     $ pachctl list repo               a command ...
     NAME   SIZE                       ... and the lines it prints, up to the next `$`
@@ -34,7 +34,7 @@ CLASSES = [
     (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)"), "<time>"),
 ]
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:[KMGT]iB|B)?(?![\w.])")
 
 
 class ReadmeError(Exception):

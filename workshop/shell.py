@@ -59,7 +59,8 @@ class Shell:
         shell = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
         prefix = "set -o pipefail; " if shell.endswith("bash") else ""
         environment = os.environ | self.environment
-        environment["PATH"] = f"{self.bin}{os.pathsep}{environment.get('PATH', os.defpath)}"
+        python = Path(sys.executable).parent  # `python3` in a line is the one with torch, also when no venv is active
+        environment["PATH"] = os.pathsep.join([str(self.bin), str(python), environment.get("PATH", os.defpath)])
         done = subprocess.run(
             [shell, "-c", prefix + line], input=data, cwd=self.folder, env=environment, capture_output=True, check=False
         )
@@ -132,7 +133,7 @@ def _call(words: list[str]) -> int:
     if words[0] == "pachctl":
         from workshop.pachctl.cli import pachctl
 
-        status = pachctl.main(words[1:], prog_name="pachctl")
+        status: object = pachctl.main(words[1:], prog_name="pachctl")
     else:
         from workshop.cli import main
 

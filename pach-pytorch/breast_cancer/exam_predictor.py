@@ -68,7 +68,8 @@ class ExamPredictor:
         self.network, self.device, self.precision = network, device, precision
         self.augment, self.epochs = augment, epochs
         self.generator = np.random.RandomState(seed)
-        self.workers = stage.available_processors() if device.type == "cpu" else 1
+        # With a GPU the processors still cut and resize the windows.
+        self.workers = stage.available_processors()
         self.fused = FusedExamClassifier(network) if device.type == "cpu" and precision == "fp32" else None
         if self.fused is None:
             self.network.to(device, memory_format=torch.channels_last)

@@ -32,9 +32,10 @@ class Crop:
     """Columns between the chest wall's edge of the image and the breast, before the buffer."""
 
 
-def breast_mask(pixels: np.ndarray, iterations: int, threshold: int) -> np.ndarray:
-    """The largest 4-connected region that survives an erosion, dilated back by as much.
+def breast_mask(pixels: np.ndarray, iterations: int, threshold: int) -> tuple[np.ndarray, int, int]:
+    """The largest 4-connected region that survives an erosion, dilated back by as much, as (mask, row, column).
 
+    The mask is a cutting of the image with its top left corner at this row and column; outside there is nothing.
     Erosion by `iterations` steps of the 4-neighbour cross drops everything thinner than about twice that: markers,
     lines, labels. Beyond the image counts as background. Of equally large regions the first in reading order wins.
     """
@@ -47,10 +48,18 @@ def breast_mask(pixels: np.ndarray, iterations: int, threshold: int) -> np.ndarr
             f"nothing is left after cropping: no area brighter than {threshold} is thicker than "
             f"{2 * iterations} pixels (is the image blank? see --num-iterations)"
         )
-    sizes = np.bincount(regions.ravel())
-    sizes[0] = 0
-    mask = regions == sizes.argmax()
-    return ndimage.binary_dilation(mask, iterations=iterations) if iterations else mask
+    # Nearly always there is one, and counting pixels takes a third of the whole.
+    largest = 1 if count == 1 else 1 + int(np.bincount(regions.ravel())[1:].argmax())
+    rows, columns = ndimage.find_objects(regions, max_label=largest)[largest - 1]
+    # The dilation reaches no farther than this, and the rest of a large image is left alone.
+    rows, columns = (
+        slice(max(span.start - iterations, 0), min(span.stop + iterations, length))
+        for span, length in zip((rows, columns), pixels.shape, strict=True)
+    )
+    mask = regions[rows, columns] == largest
+    if iterations:
+        mask = ndimage.binary_dilation(mask, iterations=iterations)
+    return mask, rows.start, columns.start
 
 
 def bounds(occupied: np.ndarray) -> tuple[int, int]:
@@ -71,11 +80,11 @@ def find_crop(
     The buffer is added above, below and on the nipple's side, as far as the image goes.
     """
     height, width = pixels.shape
-    mask = breast_mask(pixels, iterations, threshold)
-    top, last_row = bounds(mask.any(axis=1))
-    left, last_column = bounds(mask.any(axis=0))
+    mask, first_row, first_column = breast_mask(pixels, iterations, threshold)
+    top, last_row = (first_row + row for row in bounds(mask.any(axis=1)))
+    left, last_column = (first_column + column for column in bounds(mask.any(axis=0)))
     bottom, right_edge = last_row + 1, last_column + 1
-    lowest_columns = bounds(mask[last_row])
+    lowest_columns = [first_column + column for column in bounds(mask[last_row - first_row])]
 
     distance = left if right else width - right_edge
     top, bottom = max(top - buffer, 0), min(bottom + buffer, height)
@@ -92,19 +101,20 @@ def find_crop(
         else (right_edge - lowest_columns[1], right_edge - lowest_columns[0])
     )
 
-    inside = mask[top:bottom, left:right_edge]
-    ignored = int(inside.shape[0] / 3)
-    below = inside[ignored:]
+    # Columns above the lower two thirds of the window do not count.
+    ignored = int((bottom - top) / 3)
+    skipped = max(top + ignored - first_row, 0)
+    below = mask[skipped:]
     if not below.any():
         raise StageError("the breast lies in the upper third of its own window; --num-iterations is too small")
-    first_column, last_column = bounds(below.any(axis=0))
-    column = last_column if right else first_column
-    rows = bounds(below[:, column])
+    place = bounds(below.any(axis=0))[1 if right else 0]
+    rows = [first_row + skipped + row - top for row in bounds(below[:, place])]
+    column = first_column + place - left
     return Crop(
         window_location=(top, bottom, left, right_edge),
         rightmost_points=(
-            (rows[0] + ignored, rows[1] + ignored),
-            column if right else inside.shape[1] - column,
+            (rows[0], rows[1]),
+            column if right else right_edge - left - column,
         ),
         bottommost_points=(last_row - top, lowest),
         distance_from_starting_side=distance,

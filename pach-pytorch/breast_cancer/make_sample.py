@@ -1,7 +1,7 @@
 """Makes what a newcomer needs to see the pipelines run: synthetic exams, and checkpoints of random weights.
 
 MEDICALLY MEANINGLESS. The exams are drawn, not photographed, and the models have learnt nothing; what comes out of
-the pipelines says nothing about anybody. Pixels and weights are the same on every machine.
+the pipelines says nothing about anybody. Pixels and weights are the same on every machine and in every run.
 
   sample_data/      two exams of different sizes        models/       the three checkpoints
   one_more_exam/    a third exam                        new_model/    another patch model under the same name
@@ -94,12 +94,17 @@ def random_weights(file: str, seed: int) -> dict[str, torch.Tensor]:
     return weights
 
 
-def write_model(file: str, folder: Path, seed: int | None = None) -> None:
-    """Writes a checkpoint in the published files' format: old-style torch.save, exam models under "model"."""
+def write_model(file: str, folder: Path, seed: int | None = None, old_format: bool = False) -> None:
+    """Writes a checkpoint with the published files' names and nesting: exam models lie under "model".
+
+    The published files are in PyTorch's old format, which holds memory addresses and so differs from run to run.
+    Today's format gives the same bytes every time, and Pachyderm sees that nothing has changed.
+    """
     weights = random_weights(file, SEEDS[file] if seed is None else seed)
-    with stage.whole_file(folder / file) as temporary:
-        content = weights if file == PATCH_MODEL else {"model": weights}
-        torch.save(content, temporary, _use_new_zipfile_serialization=False)
+    content = weights if file == PATCH_MODEL else {"model": weights}
+    # To an open file: to a path, torch.save would write the path's (random) name into the archive.
+    with stage.whole_file(folder / file) as temporary, open(temporary, "wb") as stream:
+        torch.save(content, stream, _use_new_zipfile_serialization=not old_format)
 
 
 def phantom(view: str, height: int, width: int, seed: int) -> np.ndarray:

@@ -116,7 +116,8 @@ class GpuPredictor(_Exams):
     def __init__(self, network: DenseNet, device: torch.device, precision: str, batch_size: int) -> None:
         self.network = network.to(device, memory_format=torch.channels_last)
         self.device, self.precision, self.batch_size = device, precision, batch_size
-        self.name = f"{torch.cuda.get_device_name(device)}, {precision}"
+        where = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+        self.name = f"{where}, {precision}"
 
     @torch.inference_mode()
     def predict(self, pixels: list[torch.Tensor], places: list[Place]) -> np.ndarray:

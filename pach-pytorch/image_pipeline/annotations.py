@@ -1,4 +1,4 @@
-"""The boxes of one image: read the VOC XML, then make its boxes true of the picture at hand. Pure but for the XML parser.
+"""The boxes of one image: read the VOC XML, then make its boxes true of the picture at hand. Does no I/O.
 
 What becomes of each odd case is said here once (`POLICY`) and noted with the image, so that nothing happens silently.
 """
@@ -28,7 +28,7 @@ class AnnotationError(Exception):
 
 
 class Annotation(NamedTuple):
-    """What the XML says: the image's size (zeros if it does not) and corners in VOC's way (from 1, both ends belong)."""
+    """What the XML says: the image's size (or zeros) and corners in VOC's way (from 1, both ends belong)."""
 
     width: float
     height: float
@@ -64,7 +64,9 @@ def _number(element: ElementTree.Element, name: str) -> float:
     return value
 
 
-def true_boxes(annotation: Annotation | None, width: int, height: int) -> tuple[list[tuple[int, int, int, int]], list[str]]:
+def true_boxes(
+    annotation: Annotation | None, width: int, height: int
+) -> tuple[list[tuple[int, int, int, int]], list[str]]:
     """(boxes, notes) for a picture of width x height pixels; at least one box.
 
     Boxes are left, top, right, bottom in pixels counted from 0, where right and bottom do not belong to the box; they

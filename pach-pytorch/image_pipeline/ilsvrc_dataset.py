@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Build training batches from a list of JPEGs and time it: serial, then parallel (PyTorch).
 
-    python ilsvrc_dataset.py -c ilsvrc.json --num-parallel-readers 1 --prefetch-buffer-size 0      one thread, nothing ahead
-    python ilsvrc_dataset.py -c ilsvrc.json --num-parallel-readers 8 --prefetch-buffer-size 2      eight, two batches ahead
+    python ilsvrc_dataset.py -c ilsvrc.json --num-parallel-readers 1 --prefetch-buffer-size 0   one thread
+    python ilsvrc_dataset.py -c ilsvrc.json --num-parallel-readers 8 --prefetch-buffer-size 2   eight, 2 batches ahead
 
-List → index (once) → plan (rank's share, shuffled each epoch) → threads that read, decode and crop into the batch's own memory
-→ batches ahead of need. What is measured is work: nothing in the timed loop sleeps.
+List → index (once) → plan (rank's share, shuffled each epoch) → threads that read, decode and crop into the batch's
+own memory → batches ahead of need. What is measured is work: nothing in the timed loop sleeps.
 """
 
 from __future__ import annotations
@@ -15,7 +15,17 @@ from pathlib import Path
 from time import perf_counter_ns
 
 import torch
-from lesson import arguments_of, check_classes, finish, main_guard, Meter, open_index, settings_of, show_batch, show_settings
+from lesson import (
+    Meter,
+    arguments_of,
+    check_classes,
+    finish,
+    main_guard,
+    open_index,
+    settings_of,
+    show_batch,
+    show_settings,
+)
 from loader import Loader
 from shards import open_shards
 from sources import FileSource, SampleError

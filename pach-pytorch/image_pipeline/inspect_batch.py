@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Look at one batch: a contact sheet of its samples with labels, and of the images they were cut from with their boxes.
 
-    python inspect_batch.py -c ilsvrc.json --out batch.png          the first batch of epoch 0
-    python inspect_batch.py --manifest manifest.parquet --batch-size 16 --out batch.png
+python inspect_batch.py -c ilsvrc.json --out batch.png          the first batch of epoch 0
+python inspect_batch.py --manifest manifest.parquet --batch-size 16 --out batch.png
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def fitted(picture: Image.Image) -> tuple[Image.Image, float]:
 
 
 def original(source, image: int) -> tuple[Image.Image, int, int] | None:
-    """(the picture an image's boxes are drawn on, or its cropped part; that part's left and top); None from ready samples."""
+    """(the picture that boxes are drawn on, or its cropped part; that part's left, top); None from ready samples."""
     if not hasattr(source, "picture"):
         return None
     data, left, top = source.picture(source.worker(), image)
@@ -38,7 +38,7 @@ def original(source, image: int) -> tuple[Image.Image, int, int] | None:
 
 
 def contact_sheet(source, batch: Batch, columns: int = 8) -> Image.Image:
-    """One picture of a batch: each sample with its class, and under it the image with all its boxes, this one's in red."""
+    """A batch in one picture: each sample with its class, under it the image with all its boxes, this one's red."""
     index = source.index
     drawn_on = hasattr(source, "picture")
     cell_height = CAPTION + CELL + (CELL + 4 if drawn_on else 0)
@@ -61,7 +61,12 @@ def contact_sheet(source, batch: Batch, columns: int = 8) -> Image.Image:
         sheet.paste(small, (left, top))
         for number in range(int(index.first[image]), int(index.first[image + 1])):
             box = index.boxes[number].tolist()
-            corners = [(box[0] - found[1]) * scale, (box[1] - found[2]) * scale, (box[2] - found[1]) * scale, (box[3] - found[2]) * scale]
+            corners = [
+                (box[0] - found[1]) * scale,
+                (box[1] - found[2]) * scale,
+                (box[2] - found[1]) * scale,
+                (box[3] - found[2]) * scale,
+            ]
             place = [left + corners[0], top + corners[1], left + corners[2] - 1, top + corners[3] - 1]
             draw.rectangle(place, outline="red" if number == sample else "yellow", width=2)
     return sheet
@@ -69,7 +74,9 @@ def contact_sheet(source, batch: Batch, columns: int = 8) -> Image.Image:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Draw a contact sheet of one batch, with boxes and labels.")
-    parser.add_argument("-c", "--config", type=Path, help="the lesson's configuration; or give --filelist or --manifest")
+    parser.add_argument(
+        "-c", "--config", type=Path, help="the lesson's configuration; or give --filelist or --manifest"
+    )
     parser.add_argument("--filelist", type=Path)
     parser.add_argument("--index", type=Path, help="where the list's index is kept (beside the list)")
     parser.add_argument("--manifest", type=Path)
@@ -92,7 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
             source = FileSource(open_index(filelist, options.index, 2), side)
         else:
             parser.error("give one of --config, --filelist, --manifest")
-        loader = Loader(source, min(options.batch_size, source.index.samples), seed=options.seed, prefetch=0, last="wrap")
+        loader = Loader(
+            source, min(options.batch_size, source.index.samples), seed=options.seed, prefetch=0, last="wrap"
+        )
         loader.epoch, loader.next_batch = options.epoch, options.batch
         if not 0 <= options.batch < len(loader):
             raise SystemExit(f"error: the epoch has {len(loader)} batches, so none is number {options.batch}")

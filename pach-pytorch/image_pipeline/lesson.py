@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from index import Index, build_index, is_index_of, notes_of, quarantine_of, read_index
+from index import Index, build_index, describe, is_index_of, read_index
 from settings import Settings, SettingsError, read_settings
 
 
@@ -19,10 +18,15 @@ def arguments_of(description: str) -> argparse.ArgumentParser:
     """The lesson's options and ours."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-c", "--config", type=Path, required=True, help="the configuration, as ilsvrc.json")
-    parser.add_argument("-l", "--logdir", type=Path, help="folder for what each thread did when: a trace and a picture of it")
+    parser.add_argument(
+        "-l", "--logdir", type=Path, help="folder for what each thread did when: a trace and a picture of it"
+    )
     parser.add_argument("-n", "--nsteps", type=int, default=10, help="steps to measure (10); one more runs before them")
-    parser.add_argument("--num-parallel-readers", "-t", "--nthreads", type=int, help="threads, instead of the configuration's")
+    parser.add_argument(
+        "--num-parallel-readers", "-t", "--nthreads", type=int, help="threads, instead of the configuration's"
+    )
     parser.add_argument("--prefetch-buffer-size", type=int, help="batches made ahead, instead of the configuration's")
+    parser.add_argument("--batch-size", type=int, help="samples in a batch, instead of the configuration's")
     parser.add_argument("--filelist", type=Path, help="list of files, instead of the configuration's train_filelist")
     parser.add_argument("--index", type=Path, help="where the list's index is kept (beside the list)")
     parser.add_argument("--rank", type=int, default=0, help="this process's number among --size")
@@ -41,16 +45,20 @@ def settings_of(options: argparse.Namespace) -> Settings:
     settings.readers = settings.readers if not options.num_parallel_readers else options.num_parallel_readers
     if options.prefetch_buffer_size is not None:
         settings.prefetch = options.prefetch_buffer_size
+    if options.batch_size is not None:
+        settings.batch_size = options.batch_size
     settings.train_filelist = options.filelist or settings.train_filelist
-    if settings.readers < 1 or settings.prefetch < 0 or options.nsteps < 1 or options.epoch < 0 or options.start_batch < 0:
-        raise SystemExit("error: there must be at least 1 reader and 1 step, and no negative number")
+    if min(settings.readers, options.nsteps, settings.batch_size) < 1:
+        raise SystemExit("error: there must be at least 1 reader, 1 step and 1 sample in a batch")
+    if min(settings.prefetch, options.epoch, options.start_batch) < 0:
+        raise SystemExit("error: --prefetch-buffer-size, --epoch and --start-batch cannot be negative")
     if not 0 <= options.rank < options.size:
         raise SystemExit(f"error: --rank {options.rank} is not one of --size {options.size} processes")
     return settings
 
 
 def open_index(filelist: Path, path: Path | None, threads: int) -> Index:
-    """The index of a list, made if there is none of this very list; says what it found. Exits with one line on trouble."""
+    """The list's index, made if there is none yet; says what it found. Exits with one line on trouble."""
     path = path or filelist.with_name(f"{filelist.stem}.index.parquet")
     try:
         if is_index_of(path, filelist):
@@ -64,18 +72,14 @@ def open_index(filelist: Path, path: Path | None, threads: int) -> Index:
         raise SystemExit(f"error: {error.filename or filelist}: {error.strerror or error}") from error
     except ValueError as error:
         raise SystemExit(f"error: {error}") from error
-    print("\n".join(index.report()))
-    for reason, count in Counter(reason for _, reason in quarantine_of(path)).items():
-        print(f"  quarantined {count} x {reason}")
-    for note, count in sorted(notes_of(path).items()):
-        print(f"  noted {count} x {note}")
+    print("\n".join(describe(path)))
     return index
 
 
 def check_classes(settings: Settings, index: Index) -> None:
     """The network's last layer must have room for every label. Exits with one line where it has not."""
     if settings.num_classes is not None and len(index.classes) > settings.num_classes:
-        raise SystemExit(f"error: {len(index.classes)} classes in the list, \"num_classes\" is {settings.num_classes}")
+        raise SystemExit(f'error: {len(index.classes)} classes in the list, "num_classes" is {settings.num_classes}')
 
 
 class Meter:
@@ -121,7 +125,9 @@ def finish(meter: Meter) -> None:
 
 def show_settings(settings: Settings) -> None:
     """The configuration as it is used."""
-    print(json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in vars(settings).items()}))
+    print(
+        json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in vars(settings).items()})
+    )
 
 
 def main_guard(main) -> None:

@@ -1,8 +1,9 @@
 """The loader: a plan's batches, filled by threads, in the plan's order whoever finishes first.
 
-Each thread takes the next piece of the earliest unfinished batch and writes its samples into the slots the plan names; so there
-is nothing to unbatch, to collate, to copy or to send, and the number of threads cannot change a byte. Threads suffice because
-reading, decoding and resampling all let go of Python's lock: no process is forked and /dev/shm is not used.
+Each thread takes the next piece of the earliest unfinished batch and writes its samples into the slots the plan
+names; so there is nothing to unbatch, to collate, to copy or to send, and the number of threads cannot change a byte.
+Threads suffice because reading, decoding and resampling all let go of Python's lock: no process is forked and
+/dev/shm is not used.
 
 Batches are uint8 (batch, side, side, 3). The consumer casts, on its own device: a quarter of the bytes travel.
 """
@@ -24,7 +25,7 @@ from timeline import Stages, Trace
 
 
 class Batch(NamedTuple):
-    """One batch. images: uint8 (batch, side, side, 3); labels: int64 (batch,); samples: their numbers in the index, int32."""
+    """images: uint8 (batch, side, side, 3); labels: int64 (batch,); samples: int32, their numbers in the index."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -65,9 +66,10 @@ class Loader:
         trace: Trace | None = None,
         allocate: Callable[[int], object] | None = None,
     ):
-        """threads: at least 1. prefetch: batches made ahead of the one asked for; 0 makes each only when it is asked for.
+        """threads: at least 1. prefetch: batches made ahead; 0 makes each only when it is asked for.
 
-        reshuffle: a new order each epoch; otherwise every epoch is epoch 0 over again. allocate: makes the batches' memory.
+        reshuffle: a new order each epoch; otherwise every epoch is epoch 0 over again. allocate: makes the batches'
+        memory.
         """
         if threads < 1 or prefetch < 0:
             raise ValueError(f"{threads} threads and {prefetch} batches ahead make no sense; take at least 1 and 0")
@@ -96,18 +98,29 @@ class Loader:
         return self.plan().batches
 
     def state_dict(self) -> dict[str, object]:
-        """Where the consumer stands, and what makes the order: enough to go on exactly, also with another number of threads."""
+        """Where the consumer stands, and what makes the order: enough to go on exactly, with any number of threads."""
         return {
             "epoch": self.epoch,
             "batch": self.next_batch,
-            "order": [self.seed, self.world, self.batch, self.shuffle, self.last, self.reshuffle, self.source.index.samples],
+            "order": [
+                self.seed,
+                self.world,
+                self.batch,
+                self.shuffle,
+                self.last,
+                self.reshuffle,
+                self.source.index.samples,
+            ],
         }
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from a state. Raises ValueError if it is of another order: (epoch, batch) would mean other samples."""
         mine = self.state_dict()["order"]
         if list(state["order"]) != mine:
-            raise ValueError(f"the state is of the order {state['order']}, this loader's is {mine}: the same place is not the same batch")
+            raise ValueError(
+                f"the state is of the order {state['order']}, this loader's is {mine}: "
+                "the same place is not the same batch"
+            )
         self.epoch, self.next_batch = int(state["epoch"]), int(state["batch"])
 
     def labels_of(self, samples: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ def commits_of_inputs() -> dict[str, str]:
     return {
         name.removesuffix("_COMMIT"): value
         for name, value in sorted(os.environ.items())
-        if name.endswith("_COMMIT") and not name.startswith("PACH_")
+        if name.endswith("_COMMIT") and not name.startswith(("PACH_", "PPS_"))
     }
 
 

@@ -1,7 +1,8 @@
 """Build and load the small C files beside this one, where a C compiler is found; do without them elsewhere.
 
 The library is kept in the user's cache folder under a name made of the source's hash, so it is built once per version
-and machine. IMAGE_PIPELINE_NATIVE=0 turns it off; IMAGE_PIPELINE_NATIVE=DIR keeps the libraries in DIR (the Dockerfile's way).
+and machine. IMAGE_PIPELINE_NATIVE=0 turns it off; IMAGE_PIPELINE_NATIVE=DIR keeps the libraries in DIR (the
+Dockerfile's way).
 """
 
 from __future__ import annotations

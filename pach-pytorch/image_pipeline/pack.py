@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Pack class folders: look at every image and annotation once, quarantine what cannot be used, write the rest as shards.
+"""Pack class folders: look at every image once, quarantine what cannot be used, write the rest as shards.
 
-As a pipeline, a datum is one class: its folder of images joined with its folder of annotations. A broken image never fails the
-job; it ends in quarantine/<class>.txt with its reason, and is counted.
+As a pipeline, a datum is one class: its folder of images joined with its folder of annotations. A broken image never
+fails the job; it ends in quarantine/<class>.txt with its reason, and is counted.
 
     images/<class>/*.JPEG  annotations/<class>/*.xml   →   shards/<class>/part-NNN.bin  index/<class>.parquet
 """
@@ -25,7 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("/pfs/out"))
     parser.add_argument("--format", choices=FORMATS, default="raw")
     parser.add_argument("--side", type=int, default=224, help="a sample's width and height in pixels (224)")
-    parser.add_argument("--part-bytes", type=int, default=256 << 20, help="a shard file is closed when it would pass this size")
+    parser.add_argument(
+        "--part-bytes", type=int, default=256 << 20, help="a shard file is closed when it would pass this size"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)
     if options.side < 1 or options.part_bytes < 1 or options.threads < 1:

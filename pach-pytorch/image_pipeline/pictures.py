@@ -1,8 +1,9 @@
 """From a file's bytes to its pixels: what each kind of file is, and who decodes it.
 
-A file is known by its first bytes, never by its name. JPEGs with one or three components take the quick way (a part only,
-where libjpeg-turbo 3 is found; the whole picture through simplejpeg elsewhere: the same bytes either way). PNGs and
-CMYK JPEGs take the careful way through Pillow. EXIF orientation is not applied: boxes are drawn on the stored pixels.
+A file is known by its first bytes, never by its name. JPEGs with one or three components take the quick way (a part
+only, where libjpeg-turbo 3 is found; the whole picture through simplejpeg elsewhere: the same bytes either way). PNGs
+and CMYK JPEGs take the careful way through Pillow. EXIF orientation is not applied: boxes are drawn on the stored
+pixels.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def careful_pixels(data: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
             if image.mode == "CMYK":
-                # Pillow has turned Adobe's inverted inks the right way round; this is TensorFlow's formula, exact in integers.
+                # Pillow has turned Adobe's inverted inks the right way round; the formula is TensorFlow's.
                 inks = 255 - np.asarray(image, np.uint16)
                 return (inks[:, :, :3] * inks[:, :, 3:] // 255).astype(np.uint8)
             return np.asarray(image.convert("RGB"))
@@ -130,7 +131,9 @@ class PictureReader:
         if decoder is None:
             decoder = next((name for name in DECODERS if found[name]), None)
         if decoder is None or not found.get(decoder):
-            raise LookupError(f"no JPEG decoder {decoder or ''} here: pip install turbojpeg simplejpeg".replace("  ", " "))
+            raise LookupError(
+                f"no JPEG decoder {decoder or ''} here: pip install turbojpeg simplejpeg".replace("  ", " ")
+            )
         self.decoder = decoder
         self._region = RegionDecoder() if decoder == "turbojpeg" else None
 

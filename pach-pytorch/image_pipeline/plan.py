@@ -1,16 +1,18 @@
-"""The plan of an epoch: which sample fills which slot of which batch, on every rank. A pure function; no file is opened.
+"""The plan of an epoch: which sample fills which slot of which batch, on every rank. A pure function.
 
-The samples (boxes) of an epoch stand in one sequence, shuffled by (seed, epoch) alone. Step k takes the next world * batch
-samples of it; rank r's batch is the r-th part of those. So
+The samples (boxes) of an epoch stand in one sequence, shuffled by (seed, epoch) alone. Step k takes the next world *
+batch samples of it; rank r's batch is the r-th part of those. So
 
-  - all ranks have the same number of equally large batches (no rank waits at the end of an epoch for one that never comes),
+  - all ranks have the same number of equally large batches (no rank waits at the end of an epoch for one that never
+    comes),
   - the sequence, and each step's samples taken together, do not depend on how many ranks share a step of the same size,
   - (seed, epoch, step) names a batch for ever: to resume is to start at another step.
 
 What is left at the end of the sequence is dropped, or filled up from its start (`last="wrap"`).
 
-Shuffling is by image: an image's boxes stay neighbours and it is decoded once, as in the lesson. `shuffle="samples"` shuffles the
-boxes themselves, which costs nothing where samples are ready (raw shards), and one more decode per further box elsewhere.
+Shuffling is by image: an image's boxes stay neighbours and it is decoded once, as in the lesson. `shuffle="samples"`
+shuffles the boxes themselves, which costs nothing where samples are ready (raw shards), and one more decode per
+further box elsewhere.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
 
 
 class Task(NamedTuple):
-    """One image's part in one batch: decode `image` once, resample boxes box .. box+count-1 into slots slot .. slot+count-1."""
+    """Decode `image` once, and resample its boxes from number `box` on into `count` slots from `slot` on."""
 
     image: int
     box: int
@@ -134,5 +136,7 @@ def plan_epoch(
         steps = -(-len(order) // step)
         order = np.resize(order, steps * step)
     if not steps:
-        raise ValueError(f"{len(order)} samples do not fill one step of {world} x {batch}; take smaller batches, or wrap")
+        raise ValueError(
+            f"{len(order)} samples do not fill one step of {world} x {batch}; take smaller batches, or wrap"
+        )
     return Plan(np.ascontiguousarray(order[: steps * step].reshape(steps, world, batch)[:, rank]), first)

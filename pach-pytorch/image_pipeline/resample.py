@@ -1,8 +1,9 @@
 """What a sample is, in integers: bilinear resampling of a box to a square, with one result wherever it is computed.
 
-Output pixel i of an axis of `length` source and `side` output pixels lies at p = 1 / (side / length) * (i + 1/2) - 1/2,
-in float64 (the division twice, as OpenCV has it), clamped to the source. With q = floor(p) and f = round-half-even(256 * (p - q)) the axis weighs pixel q by
-256 - f and pixel q + 1 by f. A sample's value is (sum of source * row weight * column weight + 32768) >> 16.
+Output pixel i of an axis of `length` source and `side` output pixels lies at p = 1 / (side / length) * (i + 1/2) -
+1/2, in float64 (the division twice, as OpenCV has it), clamped to the source. With q = floor(p) and f =
+round-half-even(256 * (p - q)) the axis weighs pixel q by 256 - f and pixel q + 1 by f. A sample's value is (sum of
+source * row weight * column weight + 32768) >> 16.
 
 Every sum stays below 2**24, so float32 arithmetic (TensorFlow's, say) is exact too, and the order of the two axes does
 not matter. OpenCV's INTER_LINEAR_EXACT computes the same numbers. Hence three interchangeable hands, fastest first:
@@ -18,8 +19,8 @@ import ctypes
 from collections.abc import Callable
 from functools import lru_cache
 
-import numpy as np
 import native
+import numpy as np
 
 try:
     import cv2
@@ -29,12 +30,12 @@ except ImportError:
     cv2 = None
 
 Resample = Callable[[np.ndarray, np.ndarray], None]
-"""(box of shape (height, width, 3) with contiguous pixels, slot of shape (side, side, 3), contiguous): fills the slot."""
+"""(box (height, width, 3) of contiguous pixels, slot (side, side, 3), contiguous): fills the slot."""
 
 
 @lru_cache(maxsize=8192)
 def axis_table(length: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """(index, weight), int32 of shape (side,): output pixel i is pixel index[i], and its right neighbour by weight[i] / 256.
+    """(index, weight), int32 (side,): output pixel i is pixel index[i], and its neighbour by weight[i] / 256.
 
     A weight of nothing stands where there is no right neighbour.
     """

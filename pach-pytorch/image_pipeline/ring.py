@@ -1,7 +1,7 @@
 """A ring of batch buffers: memory that is used again as soon as nobody looks at it any more, and never sooner.
 
-A buffer handed out counts as looked at while any array or tensor made from it lives. A consumer that keeps batches simply
-makes the ring grow; one that drops them gets the same few buffers for ever, whose pages are already there.
+A buffer handed out counts as looked at while any array or tensor made from it lives. A consumer that keeps batches
+simply makes the ring grow; one that drops them gets the same few buffers for ever, whose pages are already there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Ring:
         except IndexError:
             memory = self._allocate(self._bytes)
             self.made += 1
-        # Arrays and tensors hold on to this object, whatever is sliced or viewed from them; when it goes, the memory is free.
+        # Arrays and tensors, and what is sliced from them, hold on to this object; when it goes, the memory is free.
         look = self._view_type.from_buffer(memory)
         weakref.finalize(look, self._free.append, memory).atexit = False
         return np.frombuffer(look, np.uint8).reshape(self.shape)

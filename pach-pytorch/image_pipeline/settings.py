@@ -16,7 +16,7 @@ class SettingsError(Exception):
 
 @dataclass
 class Settings:
-    """The keys of `data`. shuffle: the lesson's shuffle_buffer is above 0; then all is shuffled, however large the list."""
+    """The keys of `data`. shuffle: shuffle_buffer is above 0; then all is shuffled, however large the list."""
 
     batch_size: int = 128
     train_filelist: Path = Path("train.txt")
@@ -31,7 +31,7 @@ class Settings:
 
 
 def read_settings(path: Path) -> Settings:
-    """Read a configuration. Lists are looked for from the working directory, then beside the file. Raises SettingsError."""
+    """Read a configuration; lists are looked for from here, then beside the file. Raises SettingsError."""
     try:
         document = json.loads(path.read_text())
     except OSError as error:
@@ -83,5 +83,5 @@ def read_settings(path: Path) -> Settings:
     )
     unknown = set(data) - taken - {"crop_image_size", "reshuffle_each_iteration"}
     if unknown:
-        raise SettingsError(f"{path}: unknown in \"data\": {', '.join(sorted(unknown))}")
+        raise SettingsError(f'{path}: unknown in "data": {", ".join(sorted(unknown))}')
     return settings

@@ -1,10 +1,11 @@
-"""Shards: the samples of a class packed once, for jobs that read the set more than once. Formats and the reading of a manifest.
+"""Shards: the samples of a class packed once, for jobs that read the set more than once.
 
     raw       the samples themselves, uint8 side x side x 3, end to end
-    cropped   one JPEG an image, cut losslessly to the boxes and a block around them: about half the bytes, the same samples
+    cropped   one JPEG an image, cut losslessly to the boxes and a block around: half the bytes, the same samples
 
-A packed class is `shards/<class>/part-NNN.bin` and `index/<class>.parquet`; the latter has a row for each image, as the index
-of a file list has, and where the image lies. The manifest is all classes' rows in one file, with labels: classes in sorted order.
+A packed class is `shards/<class>/part-NNN.bin` and `index/<class>.parquet`; the latter has a row for each image, as
+the index of a file list has, and where the image lies. The manifest is all classes' rows in one file, with labels:
+classes in sorted order.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Packer:
             self._file.close()
         folder = self.folder / self.wnid
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = open(folder / f"part-{self._number:03d}.bin", "wb")
+        self._file = open(folder / f"part-{self._number:03d}.bin", "wb")  # noqa: SIM115  closed by __exit__
         self._number, self._offset = self._number + 1, 0
 
     def _samples(self, row: Row, data: bytes) -> bytes:
@@ -93,7 +94,13 @@ class Packer:
 
 
 def pack_class(
-    wnid: str, rows: Sequence[Row], contents: Iterator[bytes], out: Path, form: str, side: int, part_bytes: int = 256 << 20
+    wnid: str,
+    rows: Sequence[Row],
+    contents: Iterator[bytes],
+    out: Path,
+    form: str,
+    side: int,
+    part_bytes: int = 256 << 20,
 ) -> pa.Table:
     """Write a class's shard files and its index below `out`; the index table.
 
@@ -136,10 +143,18 @@ def merge(tables: Sequence[pa.Table], commits: dict[str, str]) -> pa.Table:
     for label, (_, _, _, table) in enumerate(described):
         quarantined = pa.compute.equal(table.column("status").cast(pa.string()), QUARANTINED)
         labels = pa.compute.if_else(quarantined, pa.scalar(-1, pa.int32()), pa.scalar(label, pa.int32()))
-        labelled.append(table.set_column(table.schema.get_field_index("label"), "label", labels).replace_schema_metadata(None))
+        labelled.append(
+            table.set_column(table.schema.get_field_index("label"), "label", labels).replace_schema_metadata(None)
+        )
     merged = pa.concat_tables([table.cast(SHARD_SCHEMA) for table in labelled]).unify_dictionaries()
     _, form, side, _ = described[0]
-    about = {"version": VERSION, "classes": json.dumps(classes), "format": form, "side": str(side), "commits": json.dumps(commits)}
+    about = {
+        "version": VERSION,
+        "classes": json.dumps(classes),
+        "format": form,
+        "side": str(side),
+        "commits": json.dumps(commits),
+    }
     return merged.replace_schema_metadata(about)
 
 

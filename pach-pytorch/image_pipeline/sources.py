@@ -1,7 +1,8 @@
-"""Where a loader's samples come from: files as they are, losslessly cropped JPEGs, or ready pixels. One interface for all.
+"""Where a loader's samples come from: files as they are, losslessly cropped JPEGs, or ready pixels.
 
-A source knows its index, makes a worker for each thread, cuts a batch of a plan into pieces that threads take one by one, and
-`fill(worker, piece, images)` writes a piece's samples into their slots of the batch. All three give the same bytes.
+A source knows its index, makes a worker for each thread, cuts a batch of a plan into pieces that threads take one by
+one, and `fill(worker, piece, images)` writes a piece's samples into their slots of the batch. All three give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class PictureSource:
     """Samples decoded from encoded pictures; the subclass says where the bytes lie."""
 
     def __init__(self, index: Index, side: int, decoder: str | None = None, resampler: str | None = None):
-        """decoder, resampler: names, or None for the best on this machine. Raises LookupError for one not found here."""
+        """decoder, resampler: names, or None for the best here. Raises LookupError for one that is not here."""
         self.index, self.side = index, side
         self.resampler, self._resample = best(resampler)
         self._wanted = decoder
@@ -135,7 +136,9 @@ def opened(files: list[Path]) -> list[np.ndarray]:
         with open(path, "rb") as file:
             empty = os.fstat(file.fileno()).st_size == 0
             mapped.append(
-                np.zeros(0, np.uint8) if empty else np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+                np.zeros(0, np.uint8)
+                if empty
+                else np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
             )
     return mapped
 
@@ -175,7 +178,9 @@ class RawSource:
         self._bytes = side * side * 3
         self._parts = opened(place.files)
         sizes = np.array([part.size for part in self._parts], np.int64)
-        wrong = place.offset + np.diff(index.first) * self._bytes > sizes[place.part] if len(sizes) else np.zeros(0, bool)
+        wrong = (
+            place.offset + np.diff(index.first) * self._bytes > sizes[place.part] if len(sizes) else np.zeros(0, bool)
+        )
         if wrong.any():
             file = place.files[place.part[np.flatnonzero(wrong)[0]]]
             raise SampleError(f"{file} is shorter than its index says: pack that class again")

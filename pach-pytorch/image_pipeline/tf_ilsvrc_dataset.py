@@ -4,8 +4,8 @@
     python tf_ilsvrc_dataset.py -c ilsvrc.json --num-parallel-readers 1 --prefetch-buffer-size 0
     python tf_ilsvrc_dataset.py -c ilsvrc.json --num-parallel-readers 8 --prefetch-buffer-size 2
 
-The lesson's seven steps, numbered below, without a line of Python per image; sample for sample the bytes of ilsvrc_dataset.py.
-Needs requirements-tensorflow.txt, in an environment of its own.
+The lesson's seven steps, numbered below, without a line of Python per image; sample for sample the bytes of
+ilsvrc_dataset.py. Needs requirements-tensorflow.txt, in an environment of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,17 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import numpy as np
 import tensorflow as tf
 from index import Index
-from lesson import Meter, arguments_of, check_classes, finish, main_guard, open_index, settings_of, show_batch, show_settings
+from lesson import (
+    Meter,
+    arguments_of,
+    check_classes,
+    finish,
+    main_guard,
+    open_index,
+    settings_of,
+    show_batch,
+    show_settings,
+)
 from plan import Plan, plan_epoch
 
 MARGIN = 2
@@ -80,7 +90,9 @@ def image_list(index: Index, plan: Plan, start: int = 0) -> tuple[list[str], tf.
     return paths, rows, [int(index.labels[task.image]) for task in tasks]
 
 
-def build_dataset(index: Index, plan: Plan, batch: int, side: int, readers: int, prefetch: int, start: int = 0) -> tf.data.Dataset:
+def build_dataset(
+    index: Index, plan: Plan, batch: int, side: int, readers: int, prefetch: int, start: int = 0
+) -> tf.data.Dataset:
     """(images, labels) of a rank's epoch from batch `start` on: uint8 (batch, side, side, 3), int64 (batch,)."""
 
     def load_image_label_bb(path: tf.Tensor, boxes: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -92,7 +104,7 @@ def build_dataset(index: Index, plan: Plan, batch: int, side: int, readers: int,
         )
         return tf.ensure_shape(images, [None, side, side, 3]), tf.repeat(label, tf.shape(boxes)[0])
 
-    # 1. Open the file list, 3. shard it by rank and 4. shuffle it anew each epoch: the index and the plan have done so, over
+    # 1. Open the file list, 3. shard it by rank, 4. shuffle it anew each epoch: index and plan have done so, over
     # samples, so that all ranks get equally many; a buffered shuffle mixes only neighbours of a list ordered by class.
     paths, boxes, labels = image_list(index, plan, start)
     # 2. Parse the list into a tensor.
@@ -112,8 +124,12 @@ def build_dataset(index: Index, plan: Plan, batch: int, side: int, readers: int,
 
 def main(arguments: list[str] | None = None) -> int:
     parser = arguments_of("Build training batches from a list of JPEGs and time it (TensorFlow).")
-    parser.add_argument("--interop", type=int, default=0, help="TensorFlow's inter_op_parallelism_threads (0: its choice)")
-    parser.add_argument("--intraop", type=int, default=0, help="TensorFlow's intra_op_parallelism_threads (0: its choice)")
+    parser.add_argument(
+        "--interop", type=int, default=0, help="TensorFlow's inter_op_parallelism_threads (0: its choice)"
+    )
+    parser.add_argument(
+        "--intraop", type=int, default=0, help="TensorFlow's intra_op_parallelism_threads (0: its choice)"
+    )
     parser.add_argument("--save", help="write the measured batches to this .npz file")
     options = parser.parse_args(arguments)
     settings = settings_of(options)

@@ -71,7 +71,11 @@ class Trace:
 
     def events(self) -> list[Event]:
         """All events, by thread name and time."""
-        return [event for thread in sorted(self._by_thread) for event in sorted(self._by_thread[thread], key=lambda e: e.start)]
+        return [
+            event
+            for thread in sorted(self._by_thread)
+            for event in sorted(self._by_thread[thread], key=lambda e: e.start)
+        ]
 
     def busy(self) -> dict[str, float]:
         """The share of the traced time that each thread worked: neither idle nor waiting."""
@@ -85,7 +89,7 @@ class Trace:
         return {thread: work / max(end - start, 1) for thread, work in spent.items()}
 
     def write(self, path: Path) -> None:
-        """Write the trace-event JSON that Perfetto and chrome://tracing open; times in microseconds from the first event."""
+        """Write the trace-event JSON that Perfetto opens; times in microseconds from the first event."""
         events = self.events()
         start = min((event.start for event in events), default=0)
         threads = {thread: number for number, thread in enumerate(sorted(self._by_thread), 1)}
@@ -138,12 +142,15 @@ class Trace:
                 x, wide = left + (event.start - start) * scale, (event.end - event.start) * scale
                 if wide >= 0.05:
                     out.append(
-                        f'<rect x="{x:.2f}" y="{y}" width="{wide:.2f}" height="{line}" fill="{COLOURS.get(event.name, "#555")}">'
-                        f"<title>{event.name} {(event.end - event.start) / 1e6:.2f} ms {event.arguments or ''}</title></rect>"
+                        f'<rect x="{x:.2f}" y="{y}" width="{wide:.2f}" height="{line}" '
+                        f'fill="{COLOURS.get(event.name, "#555")}"><title>{event.name} '
+                        f"{(event.end - event.start) / 1e6:.2f} ms {event.arguments or ''}</title></rect>"
                     )
         y = top + len(threads) * (line + gap)
         for tick in range(11):
             x = left + (width - left - right) * tick / 10
             out.append(f'<line x1="{x}" y1="{top - 4}" x2="{x}" y2="{y}" stroke="#00000022"/>')
-            out.append(f'<text x="{x}" y="{y + 16}" text-anchor="middle">{(end - start) / 1e6 * tick / 10:.0f} ms</text>')
+            out.append(
+                f'<text x="{x}" y="{y + 16}" text-anchor="middle">{(end - start) / 1e6 * tick / 10:.0f} ms</text>'
+            )
         return "\n".join([*out, "</svg>\n"])

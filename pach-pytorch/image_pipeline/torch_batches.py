@@ -17,8 +17,8 @@ def pinned_memory(size: int) -> object:
 class Batches(IterableDataset):
     """(images, labels) of each batch: uint8 (batch, side, side, 3) and int64 (batch,), without a copy.
 
-    Use it as it is, or in DataLoader(batches, batch_size=None): the threads are the loader's own, so num_workers stays 0.
-    state_dict() and load_state_dict() are the loader's.
+    Use it as it is, or in DataLoader(batches, batch_size=None): the threads are the loader's own, so num_workers
+    stays 0. state_dict() and load_state_dict() are the loader's.
     """
 
     def __init__(self, loader: Loader):
@@ -26,7 +26,9 @@ class Batches(IterableDataset):
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         if get_worker_info() is not None:
-            raise RuntimeError("the loader's threads do the work: use DataLoader(..., num_workers=0) and Loader(threads=...)")
+            raise RuntimeError(
+                "the loader's threads do the work: use DataLoader(..., num_workers=0) and Loader(threads=...)"
+            )
         for batch in self.loader:
             yield torch.from_numpy(batch.images), torch.from_numpy(batch.labels)
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A training step that reads a commit of shards: batches by (seed, epoch, step), a small network, and a record of every batch.
+"""A training step that reads a commit of shards: batches by (seed, epoch, step), a record of each.
 
-Writes steps.csv (one line a step: loss, and the SHA-256 of the batch's bytes), model.pt, and provenance.json: the commits read and
-the numbers that, with them, name each batch for ever.
+Writes steps.csv (one line a step: loss, and the SHA-256 of the batch's bytes), model.pt, and provenance.json: the
+commits read and the numbers that, with them, name each batch for ever.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         source = open_shards(options.manifest, options.shards)
         index = source.index
-        loader = Loader(source, options.batch, seed=options.seed, threads=options.threads, shuffle="samples", last="wrap")
+        loader = Loader(
+            source, options.batch, seed=options.seed, threads=options.threads, shuffle="samples", last="wrap"
+        )
         model = network(len(index.classes))
         optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
         options.out.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """Decode a part of a JPEG, and crop a JPEG without decoding it: libjpeg-turbo 3's TurboJPEG interface through ctypes.
 
-Only the rows and columns around the part go through the inverse transform and the colour conversion; all of the file's
-bits are still read, so that a broken file is noticed wherever it is broken. What comes back is bit for bit what
-decoding everything and cutting the part out would give: a margin is decoded along with it because chroma upsampling looks at
-neighbours.
+Only the rows and columns around the part go through the inverse transform and the colour conversion, and what lies
+below it is not read at all: that the file is whole was seen when it was indexed. What comes back is bit for bit what
+decoding everything and cutting the part out would give: a margin is decoded along with it because chroma upsampling
+looks at neighbours.
 
 The library comes from the wheel `turbojpeg` (its module is not needed), or from the system if that is version 3.
 ctypes releases the GIL for each call. A handle belongs to one thread.

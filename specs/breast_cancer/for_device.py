@@ -1,4 +1,4 @@
-"""Prints pipeline specs for the device that the pipelines shall run on: `for_device.py cpu SPEC ... | pachctl ... -f -`.
+"""Prints pipeline specs for the device that they shall run on: `for_device.py cpu SPEC ... | pachctl ... -f -`.
 
 The committed specs are for GPUs where the pipelines use one. For `cpu` the GPU limit goes, the image becomes the one
 without CUDA, and the scripts are told by DEVICE (or run.sh's argument). All else stays, and a spec that needs no GPU

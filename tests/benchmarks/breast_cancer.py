@@ -302,11 +302,14 @@ def precision(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("heatmaps", "classify", "workers", "precision"))
+    benchmarks = {"heatmaps": heatmaps, "classify": classify, "workers": workers, "precision": precision}
+    parser.add_argument("what", nargs="?", choices=(*benchmarks, "all"), default="all")
     parser.add_argument("--patches", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    {"heatmaps": heatmaps, "classify": classify, "workers": workers, "precision": precision}[options.what](options)
+    for name, benchmark in benchmarks.items():
+        if options.what in (name, "all"):
+            benchmark(options)
 
 
 if __name__ == "__main__":

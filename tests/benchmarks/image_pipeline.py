@@ -5,9 +5,10 @@
     python tests/benchmarks/image_pipeline.py --set DIR --rounds 5 --images 2000
     TENSORFLOW_PYTHON=.../bin/python GRAIN_PYTHON=.../bin/python python tests/benchmarks/image_pipeline.py
 
-Every contender runs in a process of its own, one after the other, all of them once a round, so that a slow minute hits all;
-figures are medians of the rounds, ratios are taken within a round. 224 x 224, batches of 64, images in file-list order.
-TENSORFLOW_PYTHON and GRAIN_PYTHON name interpreters that have those installed (with simplejpeg, opencv and pyarrow for Grain).
+Every contender runs in a process of its own, one after the other, all of them once a round, so that a slow minute
+hits all; figures are medians of the rounds, ratios are taken within a round. 224 x 224, batches of 64, images in
+file-list order. TENSORFLOW_PYTHON and GRAIN_PYTHON name interpreters that have those installed (with simplejpeg,
+opencv and pyarrow for Grain).
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ Result = dict[str, float]
 def cpu_seconds() -> float:
     """CPU time of this process and of the children it has waited for."""
     return sum(
-        usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     )
 
 
@@ -77,11 +79,10 @@ def measure(batches: Callable[[], object], images: int) -> Result:
 
 
 def open_set(folder: Path, images: int):
-    """(index, plan in list order without leftovers): what our own contenders read."""
+    """The index that our own contenders read."""
     from index import read_index
 
-    index = read_index(folder / f"bench{images}.index.parquet", folder)
-    return index
+    return read_index(folder / f"bench{images}.index.parquet", folder)
 
 
 def ours(folder: Path, images: int, threads: int = 2, decoder=None, resampler=None, consume: str = "uint8") -> Result:
@@ -111,9 +112,11 @@ def full_decode(folder: Path, images: int) -> Result:
     readers = [PictureReader() for _ in range(2)]
 
     def batches():
+        def share(number: int) -> list:
+            return [readers[number].read(path.read_bytes(), "jpeg") for path in paths[number::2]]
+
         with ThreadPoolExecutor(2) as pool:
-            for share in pool.map(lambda number: [readers[number].read(p.read_bytes(), "jpeg") for p in paths[number::2]], (0, 1)):
-                yield share
+            yield from pool.map(share, (0, 1))
 
     return measure(batches, images)
 
@@ -142,7 +145,8 @@ def pillow_samples(path: str) -> list:
     with Image.open(path) as image:
         picture = image.convert("RGB")
     return [
-        np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box), np.float32) / 255 for box in voc_boxes(path)
+        np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box), np.float32) / 255
+        for box in voc_boxes(path)
     ]
 
 
@@ -238,7 +242,7 @@ def shards(folder: Path, images: int, form: str) -> Result:
 
 
 def plan_large(folder: Path, images: int) -> Result:
-    """Open the index of 1.28 million images and plan an epoch for rank 3 of 8: time, and memory of the whole process."""
+    """Open the index of 1.28 million images, plan an epoch for rank 3 of 8: time, and the process's memory."""
     from index import read_index
     from plan import plan_epoch
 
@@ -250,7 +254,14 @@ def plan_large(folder: Path, images: int) -> Result:
     name = index.path(index.images - 1)
     assert plan.batches and name.endswith(".JPEG")
     peak = most_resident()
-    return {"images": index.images, "samples": index.samples, "open": opened - before, "plan": done - opened, "seconds": done - before, "peak": peak}
+    return {
+        "images": index.images,
+        "samples": index.samples,
+        "open": opened - before,
+        "plan": done - opened,
+        "seconds": done - before,
+        "peak": peak,
+    }
 
 
 CONTENDERS: dict[str, tuple[str, Callable[[Path, int], Result]]] = {
@@ -258,7 +269,10 @@ CONTENDERS: dict[str, tuple[str, Callable[[Path, int], Result]]] = {
     "limit": ("libjpeg-turbo, whole pictures decoded and nothing else, 2 threads", full_decode),
     "ours": ("ours, 2 threads", ours),
     "ours-1": ("ours, 1 thread", lambda folder, images: ours(folder, images, threads=1)),
-    "ours-float": ("ours, 2 threads, cast to float32 by the consumer", lambda folder, images: ours(folder, images, consume="float")),
+    "ours-float": (
+        "ours, 2 threads, cast to float32 by the consumer",
+        lambda folder, images: ours(folder, images, consume="float"),
+    ),
     "ours-packages": (
         "ours, packages only: turbojpeg's parts + OpenCV, 2 threads",
         lambda folder, images: ours(folder, images, resampler="opencv"),
@@ -268,8 +282,14 @@ CONTENDERS: dict[str, tuple[str, Callable[[Path, int], Result]]] = {
         lambda folder, images: ours(folder, images, decoder="simplejpeg", resampler="opencv"),
     ),
     "grain": ("Grain + simplejpeg + OpenCV, 2 threads", grain_simplejpeg),
-    "loader-pillow": ("torch DataLoader, Pillow, float32, 2 workers", lambda f, n: torch_loader(f, n, pillow_samples, 2)),
-    "loader-simplejpeg": ("torch DataLoader, simplejpeg + OpenCV, uint8, 2 workers", lambda f, n: torch_loader(f, n, turbo_samples, 2)),
+    "loader-pillow": (
+        "torch DataLoader, Pillow, float32, 2 workers",
+        lambda f, n: torch_loader(f, n, pillow_samples, 2),
+    ),
+    "loader-simplejpeg": (
+        "torch DataLoader, simplejpeg + OpenCV, uint8, 2 workers",
+        lambda f, n: torch_loader(f, n, turbo_samples, 2),
+    ),
     "tensorflow": ("tf.data as in tf_ilsvrc_dataset.py, 2 readers", tensorflow_data),
     "cropped": ("losslessly cropped shards, 2 threads", lambda folder, images: shards(folder, images, "cropped")),
     "raw": ("raw shards, random order, 2 threads", lambda folder, images: shards(folder, images, "raw")),
@@ -292,14 +312,23 @@ def prepare(folder: Path, images: int) -> None:
     """Draw the set, index the first images of it, pack them, and make a list of 1.28 million; each only once."""
     if not (folder / "train.txt").exists():
         print(f"drawing {max(images, 100)} images into {folder} ...", flush=True)
-        command = [sys.executable, ROOT / "data" / "make_images.py", folder, "--images", str(max(images, 100)), "--val", "0", "--no-odd"]
+        command = [
+            sys.executable,
+            ROOT / "data" / "make_images.py",
+            folder,
+            "--images",
+            str(max(images, 100)),
+            "--val",
+            "0",
+            "--no-odd",
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     names = (folder / "train.txt").read_text().split()
     step = max(1, len(names) // images)
     (folder / f"bench{images}.txt").write_text("\n".join(names[::step][:images]) + "\n")
-    from index import build_index, is_index_of, look, annotation_path
-    from shards import merge, pack_class
     import pyarrow.parquet as pq
+    from index import annotation_path, build_index, is_index_of, look
+    from shards import merge, pack_class
 
     filelist, index = folder / f"bench{images}.txt", folder / f"bench{images}.index.parquet"
     if not is_index_of(index, filelist):
@@ -378,8 +407,10 @@ def main() -> int:
                 missing[name] = result
             else:
                 found[name].append(result)
-    print(f"{options.images} images, {SIDE} x {SIDE}, batches of {BATCH}, {options.rounds} rounds, {os.cpu_count()} cores; medians")
-    print(f"{'':66}{'images/s':>9}{'samples/s':>10}{'x Pillow':>9}{'CPU ms/image':>13}{'CPU x':>7}{'first s':>8}{'+MB':>6}")
+    size = f"{options.images} images, {SIDE} x {SIDE}, batches of {BATCH}"
+    print(f"{size}, {options.rounds} rounds, {os.cpu_count()} cores; medians")
+    heads = f"{'images/s':>9}{'samples/s':>10}{'x Pillow':>9}{'CPU ms/image':>13}{'CPU x':>7}{'first s':>8}{'+MB':>6}"
+    print(f"{'':66}{heads}")
 
     def median(values) -> float:
         return statistics.median(values)
@@ -389,17 +420,21 @@ def main() -> int:
         if not rows:
             print(f"{CONTENDERS[name][0]:66}  not run: {missing.get(name, '')}")
             continue
-        base = found["pillow"]
+        pairs = list(zip(rows, found["pillow"], strict=False))
+        rates = [row["images"] / row["seconds"] for row in rows]
+        gains = [row["images"] / row["seconds"] / (base["images"] / base["seconds"]) for row, base in pairs]
+        costs = [row["cpu"] / row["images"] * 1000 for row in rows]
+        saved = [base["cpu"] / base["images"] / (row["cpu"] / row["images"]) for row, base in pairs]
         print(
-            f"{CONTENDERS[name][0]:66}{median(r['images'] / r['seconds'] for r in rows):>9.0f}"
-            f"{median(r['samples'] / r['seconds'] for r in rows):>10.0f}"
-            f"{median(r['images'] / r['seconds'] * b['seconds'] / b['images'] for r, b in zip(rows, base, strict=False)):>9.2f}"
-            f"{median(r['cpu'] / r['images'] * 1000 for r in rows):>13.3f}"
-            f"{median(b['cpu'] / b['images'] / (r['cpu'] / r['images']) for r, b in zip(rows, base, strict=False)):>7.2f}"
+            f"{CONTENDERS[name][0]:66}{median(rates):>9.0f}{median(r['samples'] / r['seconds'] for r in rows):>10.0f}"
+            f"{median(gains):>9.2f}{median(costs):>13.3f}{median(saved):>7.2f}"
             f"{median(r['first'] for r in rows):>8.3f}{median(r['memory'] for r in rows):>6.0f}"
         )
     if found.get("ours") and found.get("ours-1"):
-        gains = [two["images"] / two["seconds"] * one["seconds"] / one["images"] for one, two in zip(found["ours-1"], found["ours"], strict=False)]
+        gains = [
+            two["images"] / two["seconds"] * one["seconds"] / one["images"]
+            for one, two in zip(found["ours-1"], found["ours"], strict=False)
+        ]
         print(f"1 -> 2 threads: {median(gains):.2f} x")
     if not options.only or "large" in options.only:
         large = [run("large", options.set, options.images) for _ in range(options.rounds)]

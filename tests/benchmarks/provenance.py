@@ -11,6 +11,7 @@ bytes that needs no work (as the floor of gRPC for Python on this machine).
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import sys
 import tempfile
@@ -43,7 +44,7 @@ def build(channel: grpc.Channel, client, files: int) -> str:
         call("CreateRepo", pfs_v2.CreateRepoRequest(repo=repo(number)))
     branches = [pfs_v2.Branch(repo=repo(number), name="master") for number in range(LENGTH)]
     call("CreateBranch", pfs_v2.CreateBranchRequest(branch=branches[0]))
-    for upstream, branch in zip(branches, branches[1:], strict=False):
+    for upstream, branch in itertools.pairwise(branches):
         call("CreateBranch", pfs_v2.CreateBranchRequest(branch=branch, provenance=[upstream]))
     commit = client.start_commit("r000", "master")
     if files:

@@ -32,10 +32,10 @@ def unit(goldens: Path) -> dict:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The three checkpoints of random weights, by the recipe of the reference results."""
+    """The three checkpoints of random weights, by the recipe of the references, in the published files' format."""
     folder = tmp_path_factory.mktemp("models")
     for file in make_sample.SEEDS:
-        make_sample.write_model(file, folder)
+        make_sample.write_model(file, folder, old_format=True)
     return folder
 
 

@@ -17,10 +17,12 @@ import make_sample  # noqa: E402
 SMALL_EXAM = {"L-CC": (470, 430, 1), "R-CC": (430, 450, 2), "L-MLO": (480, 440, 3), "R-MLO": (450, 460, 4)}
 
 
-def run_stage(script: str, *arguments: object, status: int = 0) -> subprocess.CompletedProcess[str]:
+def run_stage(
+    script: str, *arguments: object, status: int = 0, timeout: float = 900
+) -> subprocess.CompletedProcess[str]:
     """Runs a stage as its container does; asserts its exit status."""
     done = subprocess.run(
-        [sys.executable, str(CODE / script), *map(str, arguments)], capture_output=True, text=True, timeout=900
+        [sys.executable, str(CODE / script), *map(str, arguments)], capture_output=True, text=True, timeout=timeout
     )
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr, done.stderr

@@ -3,6 +3,7 @@
 from breast_cancer.helpers import make_sample, run_stage  # isort: skip  (puts the stages on the path)
 
 import pickle
+import zipfile
 
 import exam_classifier
 import exam_list
@@ -180,6 +181,16 @@ def test_a_stage_with_a_bad_model_writes_nothing(exam, tmp_path):
     (tmp_path / make_sample.PATCH_MODEL).write_bytes(b"no model")
     assert make_sample.PATCH_MODEL in one_line(heatmaps(exam, tmp_path, status=1))
     assert not (exam.parent / "heatmaps").exists()
+
+
+def test_old_and_new_checkpoint_formats_hold_the_same_and_the_new_one_is_deterministic(models, tmp_path):
+    file = make_sample.PATCH_MODEL
+    for name in ("one", "two"):
+        make_sample.write_model(file, tmp_path / name)
+    assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert not zipfile.is_zipfile(models / file)
+    old, new = (patch_classifier.load(folder / file).state_dict() for folder in (models, tmp_path / "one"))
+    assert all(torch.equal(old[name], new[name]) for name in old)
 
 
 def test_aliases_must_agree_and_may_be_absent(models, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import shlex
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ import compare  # noqa: E402
 import recorder  # noqa: E402
 import transcript  # noqa: E402
 
-PACHCTL = f"{sys.executable} -m workshop pachctl"
+PACHCTL = f"env PYTHONPATH={shlex.quote(str(HERE.parent.parent))} {shlex.quote(sys.executable)} -m workshop pachctl"
 
 
 SLOW = (  # wait for a clock, or run user code for a while: part of `make conformance` only

@@ -171,6 +171,16 @@ class Model:
         for child in children:
             child.parent = commit.parent
         self.forget([commit])
+        for child in children:
+            self.complete_below(child)
+
+    def complete_below(self, commit: Commit) -> None:
+        """What waited for a base that is gone may be finished now; commits with an error are seen through."""
+        if commit.state == "finishing":
+            self.complete(commit)
+        elif commit.error:
+            for child in self.children(commit):
+                self.complete_below(child)
 
     def forget(self, gone: list[Commit]) -> None:
         self.commits = [commit for commit in self.commits if commit not in gone]

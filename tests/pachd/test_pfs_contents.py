@@ -146,6 +146,35 @@ def test_a_squash_leaves_the_children_their_content_and_their_own_changes(pfs, c
         assert not contents.differs(pfs.store, db, after.base, after.root, "/g")
 
 
+def test_what_was_built_through_an_error_is_built_anew_when_its_base_is_squashed(pfs, chained):
+    """A commit with an error, and an open one on top of it, show what their base holds, and lose it with the base."""
+    put(pfs, A, ("/f", "1"), on="side")
+    base = put(pfs, A, ("/g", "22"), on="side")
+    bad = start(pfs, A, ("/bad", "333"), on="side")
+    finish(pfs, bad, "broken")
+    last = start(pfs, A, ("/h", "4444"), on="side")
+    assert (files(pfs, bad), files(pfs, last)) == ({"/f": 1, "/g": 2, "/bad": 3}, {"/f": 1, "/g": 2, "/h": 4})
+    with pfs.transaction() as tx:
+        squash.squash_set(tx, base.id)
+    assert (files(pfs, bad), files(pfs, last)) == ({"/f": 1, "/bad": 3}, {"/f": 1, "/h": 4})
+    with pfs.store.database.read() as db:
+        assert list(fsck.check(pfs.store, db)) == []
+
+
+def test_an_open_commit_loses_a_base_in_a_repo_that_is_deleted(pfs, chained):
+    other = RepoName("default", "other")
+    with pfs.transaction() as tx:
+        repos.create(tx, other)
+    put(pfs, other, ("/f", "1"))
+    last = start(pfs, A, ("/g", "22"), on="side", parent=CommitHandle(other, "master"))
+    assert files(pfs, last) == {"/f": 1, "/g": 2}
+    with pfs.transaction() as tx:
+        repos.delete(tx, other)
+    assert files(pfs, last) == {"/g": 2}
+    with pfs.store.database.read() as db:
+        assert list(fsck.check(pfs.store, db)) == []
+
+
 def test_a_cleared_commit_is_as_at_its_start(pfs, chained):
     put(pfs, A, ("/f", "1"))
     commit = start(pfs, A, ("/f", None), ("/g", "2"))

@@ -1,11 +1,12 @@
 """The daemon against the model: random operations over the wire, and after each everything must be the same.
 
-A longer run:  PFS_MODEL_EXAMPLES=200 PFS_MODEL_STEPS=100 pytest -s tests/pachd/test_pfs_model.py -m slow
+A longer run:  PFS_MODEL_SECONDS=3600 pytest -s tests/pachd/test_pfs_model.py -m slow
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 
 import grpc
@@ -310,5 +311,7 @@ def test_the_daemon_does_what_the_model_does_for_a_while(pachd):
 @pytest.mark.slow
 def test_the_daemon_does_what_the_model_does(pachd):
     PfsMachine.pachd = pachd
-    run(int(os.environ.get("PFS_MODEL_EXAMPLES", "8")), int(os.environ.get("PFS_MODEL_STEPS", "40")))
-    print(f"\n{sum(COUNTS.values())} operations:", dict(COUNTS.most_common()))
+    end = time.monotonic() + float(os.environ.get("PFS_MODEL_SECONDS", "60"))
+    while time.monotonic() < end:
+        run(examples=10, steps=50)
+        print(f"\n{sum(COUNTS.values())} operations:", dict(COUNTS.most_common()), flush=True)

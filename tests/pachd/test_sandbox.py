@@ -367,7 +367,7 @@ def test_very_deep_and_very_many_outputs_are_collected_and_cleaned_up(best):
     deep = "\n".join((*lines, "open('f', 'w').write('x')"))
     assert best.run("", cmd=[sys.executable, "-c", best.fix(deep)]).files == {"/d" * 300 + "/f": "x"}
     deeper = deep.replace("300", "5000")
-    assert best.run("", cmd=[sys.executable, "-c", best.fix(deeper)]).state == "failed"
+    assert best.run("", cmd=[sys.executable, "-c", best.fix(deeper)], limit=120).state == "failed"
     many = "for n in range(5000):\n  open(f'/pfs/out/{n}', 'w').write(str(n))"
     out = best.run("", cmd=[sys.executable, "-c", best.fix(many)])
     assert len(out.files) == 5000 and out.files["/4999"] == "4999"

@@ -66,40 +66,31 @@ def parse_address(text: str) -> Address:
     return Address(host, int(port or DEFAULT_PORT), parts.scheme in ("grpcs", "https"))
 
 
-def embedded_state() -> Path:
-    """The folder of the embedded pachd's data: $WORKSHOP_STATE, else .workshop here or in a folder above."""
-    if os.environ.get("WORKSHOP_STATE"):
-        return Path(os.environ["WORKSHOP_STATE"])
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / ".workshop").is_dir():
-            return folder / ".workshop"
-    return here / ".workshop"
-
-
 def embedded_address() -> Address | None:
     """Where `workshop up` left its address, if it did."""
-    try:
-        text = (embedded_state() / "address").read_text().strip()
-    except OSError:
-        return None
+    from workshop import context
+
+    text = context.embedded_address(context.state_folder())
     return parse_address(text) if text else None
 
 
-def default_path(context: str = "") -> Path:
+def default_path(asked: str = "") -> Path:
     """The configuration file, by the rule at the top of this module."""
     if os.environ.get("PACH_CONFIG"):
         return Path(os.environ["PACH_CONFIG"])
-    if not context and "PACH_CONTEXT" not in os.environ and embedded_state().is_dir():
-        return embedded_state() / "pachctl.json"
+    if not asked and "PACH_CONTEXT" not in os.environ:
+        from workshop.context import state_folder
+
+        if state_folder().is_dir():
+            return state_folder() / "pachctl.json"
     return Path.home() / ".pachyderm" / "config.json"
 
 
 class Config:
     """The configuration of one call. Reading creates nothing; `write` replaces the file in one step."""
 
-    def __init__(self, path: Path, context: str = ""):
-        self.path, self.asked = path, context
+    def __init__(self, path: Path, asked: str = ""):
+        self.path, self.asked = path, asked
         self.message = self._read()
         self.changed = "user_id" not in self.message or "v2" not in self.message
         if "user_id" not in self.message:
@@ -221,10 +212,10 @@ class Config:
             raise Failure(f"error writing Pachyderm config: {error}") from None
 
 
-def load(context: str = "") -> Config:
+def load(asked: str = "") -> Config:
     """The configuration of this call, checked. Raises Failure with the text that pachctl starts with."""
     try:
-        config = Config(default_path(context), context)
+        config = Config(default_path(asked), asked)
         config.active()
     except Failure as error:
         raise Failure(f"could not create pachctl command: {error.text}") from None

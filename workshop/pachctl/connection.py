@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachctl.errors import Failure, Refused
@@ -26,11 +28,7 @@ class Pachd:
     """Calls of one pachd. Errors arrive as `Refused`."""
 
     def __init__(self, address: Address, config: Config, timeout: float | None):
-        gc.disable()  # thousands of descriptors are about to be made, and none of them is garbage
-        import python_pachyderm
-
-        gc.enable()
-        gc.freeze()
+        python_pachyderm = _import_client()
         context = config.context
         host, port = (address.host, address.port) if not address.socket else (address.socket, 0)
         self.address, self.timeout = address, timeout
@@ -73,8 +71,15 @@ class Pachd:
         if isinstance(failure, Refused):
             from workshop.pachctl.wrapping import surrounded
 
-            return Refused(surrounded(method, request, failure.text, failure.code), failure.code)
+            return Refused(surrounded(method, request, failure.text, failure.code, self._has_repo), failure.code)
         return failure
+
+    def _has_repo(self, repo: Mapping[str, Any]) -> bool:
+        try:
+            self.call("pfs_v2.API/InspectRepo", "pfs_v2.RepoInfo", {"repo": repo})
+        except Failure:
+            return False
+        return True
 
     def _start(
         self,
@@ -107,6 +112,18 @@ class Pachd:
 
     def close(self) -> None:
         self.channel.close()
+
+
+def _import_client() -> Any:
+    """python_pachyderm; its import makes thousands of descriptors, and none of them is garbage to look for."""
+    if "python_pachyderm" not in sys.modules:
+        gc.disable()
+        try:
+            import_module("python_pachyderm")
+        finally:
+            gc.enable()
+        gc.freeze()
+    return sys.modules["python_pachyderm"]
 
 
 def _certificates(text: str) -> bytes | None:
@@ -157,7 +174,7 @@ def resolve(config: Config) -> Address:
     from workshop.pachctl.config import embedded_address, parse_address
 
     context = config.context
-    if config.asked and context.pachd_address:
+    if (config.asked or os.environ.get("PACH_CONTEXT")) and context.pachd_address:
         return parse_address(context.pachd_address)
     if os.environ.get("PACHD_ADDRESS"):
         return parse_address(os.environ["PACHD_ADDRESS"])

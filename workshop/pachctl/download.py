@@ -7,7 +7,7 @@ import os
 import posixpath
 import sys
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from workshop.pachctl import address
 from workshop.pachctl.commands import Call, Flag, command, project_flag
@@ -80,7 +80,7 @@ def _to_path(call: Call, file: dict, path: str) -> None:
         offset, mode = offset or os.path.getsize(path), "ab"
     try:
         with open(path, mode) as out:
-            _copy(call, file, out, offset)
+            _copy(call, file, cast(BinaryIO, out), offset)
     except OSError as error:
         raise Failure(go_error("open", path, error)) from None
 
@@ -117,7 +117,8 @@ def _folder(call: Call, file: dict, output: str) -> None:
     with tarfile.open(fileobj=io.BufferedReader(_Stream(pieces)), mode="r|") as archive:
         for member in archive:
             # a name may not climb out of the folder, whoever answers
-            inside = posixpath.normpath("/" + member.name.removeprefix(prefix)).lstrip("/")
+            name = f"{member.name}/" if member.isdir() else member.name
+            inside = posixpath.normpath("/" + name.removeprefix(prefix)).lstrip("/")
             path = os.path.join(output, inside) if inside else output
             try:
                 if member.isdir():

@@ -18,12 +18,16 @@ _ROOMS = [
     "projects",
     "branches",
     "commits",
+    "history",
     "files",
     "upload",
     "download",
     "diff",
     "pipelines",
+    "authoring",
     "draw",
+]
+_ROOMS += [
     "jobs",
     "datums",
     "logs",
@@ -38,6 +42,13 @@ _ROOMS = [
 # noun (or a verb and a noun, where a noun has several rooms) -> the room that declares it
 _PLACES = {
     "branch": "branches",
+    "list commit": "history",
+    "subscribe commit": "history",
+    "find commit": "history",
+    "create pipeline": "authoring",
+    "edit pipeline": "authoring",
+    "update pipeline": "authoring",
+    "validate pipeline": "authoring",
     "cluster": "cluster",
     "commit": "commits",
     "commitV2": "commits",

@@ -31,7 +31,8 @@ class Encoder:
 
             self.out.write(("---\n" if self.count else "") + yaml_text(plain))
         else:
-            self.out.write(json_text(plain, indent=2, escape_html=False, sort=not isinstance(value, Message)) + "\n")
+            own = isinstance(value, Message)
+            self.out.write(json_text(plain, indent=2, escape_html=not own, sort=not own) + "\n")
         self.count += 1
         self.out.flush()
 
@@ -102,9 +103,13 @@ def confirmed() -> bool:
 
 def read_line() -> str:
     """One line of standard input and nothing beyond it, so that a second question finds the next one."""
+    try:
+        number = sys.stdin.fileno()
+    except OSError:  # not a file of the system: nobody else reads from it
+        number = -1
     line = b""
     while not line.endswith(b"\n"):
-        one = os.read(sys.stdin.fileno(), 1)
+        one = os.read(number, 1) if number >= 0 else sys.stdin.buffer.read(1)
         if not one:
             raise Failure("EOF")
         line += one

@@ -168,7 +168,7 @@ def _requests(info: Message) -> list[str]:
         request = stored[kind] if kind else Message("google.protobuf.Empty")
         force = " --force" if kind.startswith("delete") and request.get("force") else ""
         if kind == "create_repo":
-            line = f"{'update' if request['update'] else 'create'} repo {address.repo_text(request.repo)}"
+            line = f"{'update' if request.get('update') else 'create'} repo {address.repo_text(request.repo)}"
         elif kind == "delete_repo":
             line = f"delete repo {address.repo_text(request.repo)} {force}"
         elif kind == "start_commit":

@@ -9,6 +9,7 @@ import posixpath
 import stat
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -64,7 +65,8 @@ def put_file(call: Call) -> None:
     sources = list(_listed(call.input_file)) if call.input_file else call.file
     show = call.progress if "progress" in call.given else sys.stdout.isatty()
     upload = _Upload(commit, call.append, call.recursive, call.untar, _Progress() if show else None)
-    requests = _Guarded(upload.requests(_targets(sources, file["path"], call.full_path, call.recursive)))
+    items = list(_planned(_targets(sources, file["path"], call.full_path, call.recursive), call.recursive))
+    requests = _Guarded(upload.requests(items))
     try:
         call.pachd.upload(f"{API}/ModifyFile", EMPTY, requests, compressed=call.compress, about={"set_commit": commit})
     except Failure:
@@ -162,55 +164,79 @@ def _targets(sources: list[str], path: str, full_path: bool, recursive: bool) ->
             yield source, _joined(path, target)
 
 
+@dataclass(frozen=True)
+class _Item:
+    """One source and where it goes; `kind` says how it is read: url, stdin or file."""
+
+    kind: str
+    source: str
+    path: str
+
+
+def _planned(targets: Iterator[tuple[str, str]], recursive: bool) -> Iterator[_Item]:
+    """Every file that is to be put, each looked at first: what is missing is found before anything is sent."""
+    for source, target in targets:
+        path = _clean(target)
+        if is_url(source):
+            yield _Item("url", source, path)
+        elif source == "-":
+            if recursive:
+                raise Failure("cannot set -r and read from stdin (must also set -f or -i)")
+            yield _Item("stdin", source, path)
+        elif recursive:
+            yield from _below(_clean(source), path)
+        else:
+            yield _local(_clean(source), path)
+
+
+def _below(folder: str, path: str) -> Iterator[_Item]:
+    """Every file below a folder, in the order of their names; links are files."""
+    try:
+        mode = os.lstat(folder).st_mode
+    except OSError:
+        raise Failure(f"{folder} doesn't exist") from None
+    if not stat.S_ISDIR(mode):
+        yield _local(folder, path)
+        return
+    for name in sorted(os.listdir(folder)):
+        yield from _below(f"{folder}/{name}", f"{path.rstrip('/')}/{name}")
+
+
+def _local(source: str, path: str) -> _Item:
+    _opened(source).close()
+    return _Item("file", source, path)
+
+
+def _opened(source: str) -> BinaryIO:
+    try:
+        return open(source, "rb", buffering=0)  # type: ignore[return-value]
+    except IsADirectoryError as error:
+        raise Failure(go_error("read", source, error)) from None
+    except OSError as error:
+        raise Failure(go_error("open", source, error)) from None
+
+
 class _Upload:
     """The messages of one ModifyFile stream."""
 
     def __init__(self, commit: dict, append: bool, recursive: bool, untar: bool, progress: _Progress | None):
         self.commit, self.append, self.recursive, self.untar, self.progress = commit, append, recursive, untar, progress
 
-    def requests(self, targets: Iterator[tuple[str, str]]) -> Iterator[bytes]:
+    def requests(self, items: list[_Item]) -> Iterator[bytes]:
         yield encode(_REQUEST, {"set_commit": self.commit})
-        for source, path in targets:
-            yield from self._source(source, _clean(path), self.recursive)
-
-    def _source(self, source: str, path: str, recursive: bool) -> Iterator[bytes]:
-        if is_url(source):
-            yield from self._overwritten(path)
-            yield self._add({"path": path, "url": {"URL": source, "recursive": recursive}})
-        elif source == "-":
-            if recursive:
-                raise Failure("cannot set -r and read from stdin (must also set -f or -i)")
-            remind_of_stdin()
-            yield from self._file(sys.stdin.buffer, path)
-        elif recursive:
-            yield from self._folder(_clean(source), path)
-        else:
-            yield from self._local(_clean(source), path)
-
-    def _folder(self, folder: str, path: str) -> Iterator[bytes]:
-        """Every file below a folder, in the order of their names; links are files."""
-        try:
-            mode = os.lstat(folder).st_mode
-        except OSError:
-            raise Failure(f"{folder} doesn't exist") from None
-        if not stat.S_ISDIR(mode):
-            yield from self._local(folder, path)
-            return
-        for name in sorted(os.listdir(folder)):
-            yield from self._folder(f"{folder}/{name}", f"{path.rstrip('/')}/{name}")
-
-    def _local(self, source: str, path: str) -> Iterator[bytes]:
-        try:
-            file = open(source, "rb", buffering=0)  # noqa: SIM115 - closed below; a folder must fail as it is read
-        except IsADirectoryError as error:
-            raise Failure(go_error("read", source, error)) from None
-        except OSError as error:
-            raise Failure(go_error("open", source, error)) from None
-        with file:
-            if self.untar and source.endswith((".tar", ".tar.gz", ".tgz")):
-                yield from self._archive(file, source)
+        for item in items:
+            if item.kind == "url":
+                yield from self._overwritten(item.path)
+                yield self._add({"path": item.path, "url": {"URL": item.source, "recursive": self.recursive}})
+            elif item.kind == "stdin":
+                remind_of_stdin()
+                yield from self._file(sys.stdin.buffer, item.path)
             else:
-                yield from self._file(file, path, source)
+                with _opened(item.source) as file:
+                    if self.untar and item.source.endswith((".tar", ".tar.gz", ".tgz")):
+                        yield from self._archive(file, item.source)
+                    else:
+                        yield from self._file(file, item.path, item.source)
 
     def _archive(self, file: BinaryIO, source: str) -> Iterator[bytes]:
         import tarfile

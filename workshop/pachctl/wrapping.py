@@ -8,30 +8,44 @@ start. The screens of this command are the cluster's, whoever answers: what has 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import uuid4
 
 _MISSING = re.compile(r'(?:branch "[^"]*"|repo \S+|commit \S+) not found')
 _IN_TRANSACTION = {"FinishCommit": "finish commit in transaction: ", "GetFile": "get file: "}
 
 
-def surrounded(method: str, request: Mapping[str, Any] | None, text: str, code: str) -> str:
-    """The text of a refusal of METHOD with what belongs before it. REQUEST is what was asked."""
+def surrounded(
+    method: str,
+    request: Mapping[str, Any] | None,
+    text: str,
+    code: str,
+    exists: Callable[[Mapping[str, Any]], bool] = lambda repo: True,
+) -> str:
+    """The text of a refusal of METHOD with what belongs before it. REQUEST is what was asked; `exists` tells whether a
+    repo is there, and is asked only where the text does not say what is missing.
+    """
     name, asked = method.rsplit("/", 1)[1], request or {}
     if name == "StartCommit":
         return _start_commit(asked, text)
     if code != "NotFound":
         return _unstarted(name, text)
     if name in ("InspectBranch", "DeleteBranch") and _MISSING.match(text):
-        return _branch(name, asked["branch"], text)
+        return _branch(name, asked["branch"], exists)
     if name == "CreateBranch":
         return _create_branch(asked, text)
     if name == "SubscribeCommit" and text.startswith("repo "):
         return f"get repo ID: {_repo_row(asked['repo'])} not found"
     commit = _commit_asked(name, asked, text)
-    if commit is None or not _MISSING.match(text):
+    if commit is None:
         return text
-    return f"{_IN_TRANSACTION.get(name, '')}{_unpicked(commit)}\n{text}"
+    if match := re.match(r"(file .* not found in repo .* at commit) \S+$", text, re.S):
+        return f"{match.group(1)} {commit['id']}"  # a cluster repeats the id that the request gave, or none
+    before = _IN_TRANSACTION.get(name, "")
+    if text.startswith('project "'):
+        return f"{before}pick commit tx: picking commit: picking branch: picking repo: picking project: {text}"
+    return f"{before}{_unpicked(commit)}\n{text}" if _MISSING.match(text) else text
 
 
 def _unstarted(name: str, text: str) -> str:
@@ -85,31 +99,37 @@ def _start_commit(asked: Mapping[str, Any], text: str) -> str:
     return before + text
 
 
-def _branch(name: str, branch: Mapping[str, Any], text: str) -> str:
+def _branch(name: str, branch: Mapping[str, Any], exists: Callable[[Mapping[str, Any]], bool]) -> str:
     """A branch that is not there is missed row by row."""
     repo = branch["repo"]
     row = f"branch (id=0, branch={_repo(repo)}@{branch['name']}) not found"
-    if text.startswith("repo ") or f"repo {_repo(repo)} not found" in text or _lacks_repo(text):
+    if not exists(repo):
         row = f"{_repo_row(repo)} not found\n{row}"
     if name == "DeleteBranch":
         return f'get branch "{repo["project"]["name"]}/{repo["name"]}.{repo["type"]}@{branch["name"]}": {row}'
     return f'inspect branch in transaction: {row}\nbranch "{branch["name"]}" not found in repo {_repo(repo)}'
 
 
-def _lacks_repo(text: str) -> bool:
-    return len(text.splitlines()) > 1 and text.splitlines()[0].startswith("repo ")
-
-
 def _create_branch(asked: Mapping[str, Any], text: str) -> str:
-    match = re.match(r"unable to inspect (\S+): (?!pick commit tx)", text)
-    if match:
-        cause = text[match.end() :]
-        head = asked["head"] or {}
-        if head.get("id") and cause.startswith("branch "):  # a name given as the head travels as an id
-            cause = re.sub(r'^branch "[^"]*"', 'branch ""', cause)
-        return f"unable to inspect {match.group(1)}: pick commit tx: commit {match.group(1)} not found\n{cause}"
-    trigger = asked.get("trigger") or {}
+    """What a new branch lacks: its head, its repo, a branch it comes from, or its trigger's branch."""
+    head, trigger, own = asked.get("head") or {}, asked.get("trigger") or {}, asked["branch"]["repo"]
+    if text.startswith("unable to inspect ") and "pick commit tx" not in text:
+        text = text.partition(": ")[2]
+    if head and _MISSING.match(text):
+        asked_for = f"{_repo(head['repo'])}@{head['id'] or head['branch']['name']}"
+        if head["id"]:  # a branch's name given as the head travels as an id
+            text = re.sub(r'^branch "[^"]*"', 'branch ""', text)
+        return f"unable to inspect {asked_for}: pick commit tx: commit {asked_for} not found\n{text}"
     if trigger.get("branch") and text.startswith(f'branch "{trigger["branch"]}" not found'):
-        row = f"branch (id=0, branch={_repo(asked['branch']['repo'])}@{trigger['branch']}) not found"
+        row = f"branch (id=0, branch={_repo(own)}@{trigger['branch']}) not found"
         return f"create branch: update head: updating branch trigger: {row}"
+    for repo, before in [
+        (own, ""),
+        *((each["repo"], "create empty commit: ") for each in asked.get("provenance") or ()),
+    ]:
+        if text == f"repo {_repo(repo)} not found":
+            # a cluster begins the branch's first commit, misses its repo, and names the commit that it gives up
+            begun = f"{repo['project']['name']}/{repo['name']}.{repo['type']}@{uuid4().hex}"
+            row = f"{_repo_row(repo)} not found\ncommit (int_id=0, commit_id={begun}) not found"
+            return f"{before}get commit by commit key: {row}"
     return text

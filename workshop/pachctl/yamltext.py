@@ -33,7 +33,7 @@ def resolved(text: str) -> str:
 
 
 def yaml_text(value: Any) -> str:
-    """A JSON value as YAML: keys sorted, four spaces a level, text quoted only where it would read as something
+    """A JSON value as YAML: keys sorted, two spaces a level, text quoted only where it would read as something
     else.
     """
     if isinstance(value, dict | list) and value:
@@ -43,7 +43,7 @@ def yaml_text(value: Any) -> str:
 
 def _block(value: Any, indent: int) -> list[str]:
     lines = []
-    deeper = 4 * ((indent + 4) // 4)
+    deeper = indent + 2
     if isinstance(value, list):
         for item in value:
             inner = (

@@ -7,16 +7,17 @@ import ipaddress
 import threading
 from collections.abc import Callable, Iterable
 from concurrent import futures
+from functools import partial
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from workshop.pachd import errors
-from workshop.pachd.pfs import Pfs
+from workshop.pachd.pfs import Pfs, acting
 from workshop.pachd.pfs.clock import Clock
 from workshop.pachd.pfs.urls import Sources
-from workshop.pachd.pps import marks
+from workshop.pachd.pps import marks, metaview
 from workshop.pachd.scheduler import Scheduler
 from workshop.pachd.scheduler.live import Workers
 from workshop.pachd.store import Store
@@ -63,6 +64,7 @@ class Daemon:
         self.pfs = Pfs(self.store)
         self.pfs.markers.append(marks.mark)
         self.pfs.sources = Sources(tuple(allow_files))
+        self.pfs.meta_content = partial(metaview.content, self.pfs)
         self.clock = Clock(self.pfs)
         self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host))
         transactions = Transactions(self.pfs)
@@ -90,12 +92,15 @@ class Daemon:
             cluster.Identity(),
         ]
 
-    def _guard(self) -> Callable[[Call], None] | None:
-        if not self._token:
-            return None
+    def _guard(self) -> Callable[[Call], None]:
+        """What looks at each call before it is served: who calls, and whether they may."""
+        shared, wanted = self.scheduler.shared, self._token
 
         def check(call: Call) -> None:
-            if not hmac.compare_digest(str(call.metadata.get("authn-token", "")), self._token):
+            token = str(call.metadata.get("authn-token", ""))
+            worker = shared.holder(token)
+            acting.act_for(worker.repo() if worker is not None else None)
+            if wanted and worker is None and not hmac.compare_digest(token, wanted):
                 raise errors.Unauthenticated(
                     "no authentication token (try setting the context's session_token to the daemon's token)"
                 )

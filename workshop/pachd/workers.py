@@ -6,6 +6,7 @@ One thread (the scheduler's) owns pools and workers.
 from __future__ import annotations
 
 import contextlib
+import hmac
 import json
 import logging
 import os
@@ -15,10 +16,12 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from workshop.pachd import ids, runner
+from workshop.pachd.model import PipelineName
 from workshop.pachd.pps.records import Pipeline
 from workshop.pachd.runner import Isolation, Place, Sandbox, SandboxLost
 from workshop.pachd.store import Store
@@ -87,12 +90,26 @@ class Surroundings:
     images: Images
     host: str = "127.0.0.1"
     port: int = 0
-    token: str = ""
+    secret: str = field(default_factory=ids.new_id)
     isolation: Isolation = UNTRIED
 
     @property
     def folder(self) -> Path:
         return self.store.folder / "workers"
+
+    def token(self, pipeline: PipelineName) -> str:
+        """What user code of a spout shows the daemon to be let write to the spout's output."""
+        proof = blake2b(str(pipeline).encode(), key=self.secret.encode(), digest_size=16).hexdigest()
+        return f"worker:{pipeline}:{proof}"
+
+    def holder(self, token: str) -> PipelineName | None:
+        """The pipeline whose token this is."""
+        kind, _, rest = token.partition(":")
+        project, slash, name = rest.rpartition(":")[0].partition("/")
+        if kind != "worker" or not slash:
+            return None
+        pipeline = PipelineName(project, name)
+        return pipeline if hmac.compare_digest(self.token(pipeline), token) else None
 
 
 class Worker:

@@ -85,9 +85,21 @@ def test_a_template_is_rendered_with_its_arguments():
 
 
 @pytest.mark.parametrize(
-    ("template", "arguments"),
-    [(TEMPLATE, {}), (TEMPLATE, {"name": "p", "z": "1"}), ("function(", {}), ("import '/etc/x'", {})],
+    ("template", "arguments", "text"),
+    [
+        (TEMPLATE, {}, "RUNTIME ERROR: Missing argument: name"),
+        (TEMPLATE, {"name": "p", "z": "1"}, "RUNTIME ERROR: function has no parameter z"),
+        ("not jsonnet {", {}, 'main:1:5-12 Did not expect: (IDENTIFIER, "jsonnet")'),
+        ("importstr '/etc/passwd'", {}, 'RUNTIME ERROR: couldn\'t open import "/etc/passwd"'),
+    ],
 )
-def test_faulty_templates(template, arguments):
-    with pytest.raises(PachydermError, match=r"^template err: "):
+def test_faulty_templates(template, arguments, text):
+    with pytest.raises(PachydermError) as refusal:
         jq.render(template, arguments)
+    assert refusal.value.text.startswith(f"template err: {text}")
+
+
+@pytest.mark.slow
+def test_a_greedy_template_does_not_take_the_memory_of_the_machine():
+    with pytest.raises(PachydermError, match="template err: it needs too much memory"):
+        jq.render("std.repeat('x', 2000000000)", {})

@@ -142,8 +142,16 @@ def test_faulty_defaults_are_refused_with_both_texts(verbs):
     with pytest.raises(InvalidArgument) as refusal, verbs.pfs.transaction() as tx:
         defaults.set_project(tx, "default", faulty)
     assert refusal.value.text == f"could not merge project defaults {faulty} into cluster defaults {CLUSTER_DEFAULTS}"
-    with pytest.raises(InvalidArgument, match=r"^invalid cluster defaults JSON"), verbs.pfs.transaction() as tx:
+    with pytest.raises(InvalidArgument, match=r"^invalid cluster defaults JSON$"), verbs.pfs.transaction() as tx:
         defaults.set_cluster(tx, faulty)
+    useless = '{"createPipelineRequest": {"reprocessSpec": "sometimes"}}'
+    with pytest.raises(InvalidArgument) as refusal, verbs.pfs.transaction() as tx:
+        defaults.set_cluster(tx, useless)
+    assert refusal.value.text == (
+        f"could not merge cluster defaults {useless} into built-in defaults "
+        '{"createPipelineRequest":{"transform":{"image":"ubuntu:20.04"},"outputBranch":"master","datumTries":"3",'
+        '"reprocessSpec":"until_success"}}'
+    )
 
 
 # ---------------------------------------------------------------- ticks

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workshop.pachd import errors, spec
 from workshop.pachd.spec import inputs
@@ -300,8 +303,8 @@ def test_a_cron_input_gets_a_repo_and_a_start():
 
 
 def test_no_parallelism_is_one_worker_and_is_not_stored():
-    for given in ({}, {"parallelismSpec": {}}, {"parallelismSpec": {"constant": 0}}):
-        found = details(plain(**given))
+    for more in ({}, {"parallelismSpec": {}}, {"parallelismSpec": {"constant": 0}}):
+        found = details(plain(**more))
         assert "parallelismSpec" not in found
         assert spec.parallelism_of(found) == 1
     assert spec.parallelism_of(details(plain(parallelismSpec={"constant": "4"}))) == 4
@@ -367,3 +370,52 @@ def test_defaults_documents(text):
 def test_faulty_defaults_documents(text):
     with pytest.raises(JsonFault):
         spec.check_defaults(text)
+
+
+# ---------------------------------------------------------------- anything at all
+KEYS = [
+    *(
+        "pipeline",
+        "transform",
+        "input",
+        "pfs",
+        "cross",
+        "join",
+        "union",
+        "cron",
+        "name",
+        "repo",
+        "glob",
+        "spec",
+        "trigger",
+    ),
+    *(
+        "egress",
+        "sqlDatabase",
+        "service",
+        "spout",
+        "tolerations",
+        "operator",
+        "podPatch",
+        "parallelismSpec",
+        "constant",
+    ),
+    *("constant", "trigger", "resourceRequests", "cpu", "gpu", "standby", "atom", "project", "specCommit", "type"),
+]
+words = st.text(max_size=4) | st.sampled_from(["p", "1", "/*", "90s"])
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(anything, st.dictionaries(st.sampled_from(KEYS), anything, max_size=5))
+def test_whatever_is_sent_is_understood_or_refused(document, more):
+    if isinstance(document, dict):
+        document = {**more, **document, "pipeline": document.get("pipeline", {"name": "p"})}
+    with contextlib.suppress(errors.PachydermError):
+        details(document)
+    with contextlib.suppress(errors.PachydermError):
+        details({"pipeline": {"name": "p"}, "input": document})

@@ -188,17 +188,11 @@ def direct_provenance(db: sqlite3.Connection, row: int) -> list[tuple[Branch, bo
     return [(rows.branch_by_row(db, edge["upstream"]), bool(edge["never"])) for edge in _direct(db, row)]
 
 
-_WALK = {
-    "provenance": ("upstream", "downstream"),
-    "subvenance": ("downstream", "upstream"),
-}
-
-
 def walk(
     db: sqlite3.Connection, row: int, direction: str, limit: int = 0, depth: int = 0
 ) -> Iterator[tuple[int, BranchName]]:
     """The branches that a branch depends on ("provenance"), or that depend on it, transitively, nearest first."""
-    to, by = _WALK[direction]
+    to, by = rows.WALK[direction]
     query = f"""
         WITH RECURSIVE walk(id, depth) AS (
             SELECT {to}, 1 FROM branch_provenance WHERE {by} = ?

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workshop.pachd import errors, ids, provenance
-from workshop.pachd.model import BranchName, CommitHandle, CommitName
-from workshop.pachd.pfs import contents, rows
+from workshop.pachd.model import BranchName, CommitHandle
+from workshop.pachd.pfs import acting, contents, rows
+from workshop.pachd.pfs import acting, contents, rows
 from workshop.pachd.pfs.ancestry import resolve, set_provenance
 from workshop.pachd.pfs.heads import put_head, upstream_heads
 from workshop.pachd.pfs.rows import Branch, Commit
@@ -99,7 +100,7 @@ def _start(tx: Transaction, branch: BranchName, parent: CommitHandle | None, des
         moved = put_head(tx, repo.row, branch, found, commit.row)
     except errors.PachydermError as error:
         raise error.within("create commit: ") from None
-    if provenance and not force:
+    if provenance and not force and not acting.owns(branch.repo):
         raise errors.PachydermError(f"cannot start a commit on an output branch: {branch}")
     tx.moved[moved] = None
     return commit
@@ -223,6 +224,20 @@ def complete(tx: Transaction, row: int) -> None:
         pending += [child.row for child in children(tx.db, commit.row) if child.finished is None]
 
 
+def rebase_below(tx: Transaction, row: int) -> None:
+    """Give a commit, whose ancestors have changed, the base that it has now: one with an error, or unfinished.
+
+    A commit that was finished keeps its content, whatever it was built on; one with an error is seen through.
+    """
+    commit = rows.commit_by_row(tx.db, row)
+    if commit.finished is None:
+        complete(tx, row)
+    elif commit.error:
+        contents.rebase(tx, commit)
+        for child in children(tx.db, row):
+            rebase_below(tx, child.row)
+
+
 def _settle(tx: Transaction, commit: Commit) -> None:
     """Set a commit FINISHED: validated and measured, unless it ends with an error."""
     size, error = 0, commit.error
@@ -262,16 +277,6 @@ def direct_provenance(db: sqlite3.Connection, row: int) -> list[Commit]:
     )
 
 
-def direct_subvenance(db: sqlite3.Connection, row: int) -> list[Commit]:
-    return list(
-        rows.commits(
-            db,
-            "JOIN commit_provenance ON downstream = commits.id WHERE upstream = ? ORDER BY commits.id",
-            (row,),
-        )
-    )
-
-
 def of_set(db: sqlite3.Connection, set_id: str, aliases: bool = False) -> list[Commit]:
     """The members of a set, each after its provenance; with `aliases` also what they depend on in other sets."""
     members = list(set_provenance(db, set_id)) if aliases else []
@@ -295,7 +300,3 @@ def topological(db: sqlite3.Connection, commits: list[Commit]) -> list[Commit]:
 
 def _chunks(values: list[int], size: int = 500) -> Iterator[list[int]]:
     return (values[at : at + size] for at in range(0, len(values), size))
-
-
-def name_of(db: sqlite3.Connection, row: int) -> CommitName:
-    return rows.commit_by_row(db, row).name

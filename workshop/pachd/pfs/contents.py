@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from workshop.pachd.model import META
 from workshop.pachd.pfs import rows
 from workshop.pachd.pfs.rows import Commit
 from workshop.pachd.store import collisions, trees
@@ -19,7 +20,9 @@ def base_of(db: sqlite3.Connection, parent: Commit | None) -> tuple[Commit | Non
     """What a child of `parent` builds on: the nearest ancestor without an error, and its content."""
     while parent is not None and parent.error:
         parent = rows.commit_by_row(db, parent.parent) if parent.parent is not None else None
-    return (None, None) if parent is None else (parent, parent.root)
+    if parent is None:
+        return None, None
+    return parent, None if parent.name.repo.type == META else parent.root  # each meta commit stands for itself
 
 
 def rebase(tx: Transaction, commit: Commit) -> Commit:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workshop.pachd import errors, provenance
 from workshop.pachd.model import SPEC
-from workshop.pachd.pfs import branches, commits, rows
+from workshop.pachd.pfs import commits, rows
 from workshop.pachd.pfs.heads import upstream_heads
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def run(tx: Transaction) -> None:
 def _follow(tx: Transaction, row: int) -> None:
     """A new open head for a branch, with the present heads of its direct provenance."""
     branch = rows.branch_by_row(tx.db, row)
-    upstream = list(branches.walk(tx.db, row, "provenance", limit=2))
-    if len(upstream) == 1 and upstream[0][1].repo.type == SPEC:  # a spout's output: nothing to process
+    if _stands_on_a_spec_alone(tx.db, row):  # a spout's output: nothing to process
         return
     head = rows.commit_by_row(tx.db, branch.head)
     if head.id == tx.set_id:
@@ -47,6 +46,15 @@ def _follow(tx: Transaction, row: int) -> None:
     heads = upstream_heads(tx.db, row)
     commit = commits.add(tx, branch.repo, branch.name, head, heads, rows.AUTO)
     tx.db.execute("UPDATE branch SET head = ?, updated = ? WHERE id = ?", (commit.row, tx.now, row))
+
+
+def _stands_on_a_spec_alone(db: sqlite3.Connection, row: int) -> bool:
+    query = """
+        SELECT repo.type, EXISTS (SELECT 1 FROM branch_provenance AS above WHERE above.downstream = branch.id) AS deeper
+        FROM branch_provenance JOIN branch ON branch.id = upstream JOIN repo ON repo.id = branch.repo
+        WHERE downstream = ?"""
+    found = db.execute(query, (row,)).fetchall()
+    return len(found) == 1 and found[0]["type"] == SPEC and not found[0]["deeper"]
 
 
 def _check_dag(db: sqlite3.Connection, row: int) -> None:

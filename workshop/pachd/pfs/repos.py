@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workshop.pachd import errors
 from workshop.pachd.model import DEFAULT_PROJECT, META, SPEC, USER, BranchName, RepoName
-from workshop.pachd.pfs import branches, rows
+from workshop.pachd.pfs import branches, commits, rows
 from workshop.pachd.pfs.rows import Branch, Project, Repo
 
 if TYPE_CHECKING:
@@ -165,9 +165,15 @@ def delete_many(tx: Transaction, repos: Sequence[Repo], force: bool, prefix: str
         except errors.PachydermError as error:
             wrapped = error.wrapped(f"delete branch {branch.name}: ")
             raise type(error)(prefix + wrapped.text, wrapped.full) from None
+    rows_of = json.dumps([repo.row for repo in repos])
+    query = """SELECT child.id FROM commits AS child JOIN commits ON commits.id = child.parent
+        WHERE commits.repo IN (SELECT value FROM json_each(?)) AND child.repo NOT IN (SELECT value FROM json_each(?))"""
+    elsewhere = [row["id"] for row in tx.db.execute(query, (rows_of, rows_of))]  # built on what goes away
     for repo in repos:
         tx.removed += rows.commits(tx.db, "WHERE commits.repo = ?", (repo.row,))
         tx.db.execute("DELETE FROM repo WHERE id = ?", (repo.row,))
+    for row in elsewhere:
+        commits.rebase_below(tx, row)
     gone = {commit.row for commit in tx.removed}
     tx.created[:] = [row for row in tx.created if row not in gone]
     tx.finished[:] = [row for row in tx.finished if row not in gone]

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from workshop.pachd import errors
@@ -118,31 +119,35 @@ def branch_of(row: sqlite3.Row) -> Branch:
     )
 
 
+_COMMIT = (
+    *("id", "repo", "branch", "parent", "origin", "started", "finishing", "finished", "error", "description"),
+    *("metadata", "root", "base", "written", "size", "compacting", "validating", "set_id"),
+)
+
+
 def commit_of(row: sqlite3.Row) -> Commit:
+    """A commit from a row of `COMMITS`: by position, because commits are read by the hundred."""
+    identity, repo, branch, parent, origin, started, finishing, finished, error, description = row[:10]
+    metadata, root, base, written, size, compacting, validating, set_id, *named = row[10:]
     return Commit(
-        row["id"],
-        row["repo"],
-        CommitName(_repo_name(row), row["set_id"]),
-        row["branch"],
-        row["parent"],
-        row["origin"],
-        row["started"],
-        row["finishing"],
-        row["finished"],
-        row["error"],
-        row["description"],
-        json.loads(row["metadata"]) if row["metadata"] != "{}" else {},
-        row["root"],
-        row["base"],
-        row["written"],
-        row["size"],
-        row["compacting"],
-        row["validating"],
+        *(identity, repo, CommitName(_named(*named), set_id), branch, parent, origin),
+        *(started, finishing, finished, error, description),
+        json.loads(metadata) if metadata != "{}" else {},
+        *(root, base, written, size, compacting, validating),
     )
 
 
+@lru_cache(4096)
+def _named(project: str, name: str, type: str) -> RepoName:
+    return RepoName(project, name, type)
+
+
+# the columns of an edge to follow: to, and from
+WALK = {"provenance": ("upstream", "downstream"), "subvenance": ("downstream", "upstream")}
+
 _NAMED = "repo.project AS repo_project, repo.name AS repo_name, repo.type AS repo_type"
-COMMITS = f"SELECT commits.*, {_NAMED} FROM commits JOIN repo ON repo.id = commits.repo"
+_COLUMNS = ", ".join(f"commits.{column}" for column in _COMMIT)
+COMMITS = f"SELECT {_COLUMNS}, {_NAMED} FROM commits JOIN repo ON repo.id = commits.repo"
 BRANCHES = f"SELECT branch.*, {_NAMED} FROM branch JOIN repo ON repo.id = branch.repo"
 
 
@@ -215,3 +220,23 @@ def find_commit(db: sqlite3.Connection, name: CommitName) -> Commit | None:
         ),
         None,
     )
+
+
+_RELATIVES = """
+    SELECT kind, of, set_id, branch, repo.project, repo.name, repo.type FROM (
+        SELECT 'parent' AS kind, commits.id AS of, parent AS other FROM commits
+            WHERE parent IS NOT NULL AND commits.id IN (SELECT value FROM json_each(:rows))
+        UNION ALL SELECT 'child', parent, id FROM commits WHERE parent IN (SELECT value FROM json_each(:rows))
+        UNION ALL SELECT 'provenance', downstream, upstream FROM commit_provenance
+            WHERE downstream IN (SELECT value FROM json_each(:rows))
+        UNION ALL SELECT 'subvenance', upstream, downstream FROM commit_provenance
+            WHERE upstream IN (SELECT value FROM json_each(:rows))
+    ) JOIN commits ON commits.id = other JOIN repo ON repo.id = commits.repo ORDER BY other
+"""
+
+
+def relatives(db: sqlite3.Connection, commits: list[int]) -> Iterator[tuple[str, int, str, str, str, str, str]]:
+    """(kind, row of one of `commits`, and its relative's id, branch, project, repo and type), in one query."""
+    cursor = db.cursor()
+    cursor.row_factory = None
+    yield from cursor.execute(_RELATIVES, {"rows": json.dumps(commits)})

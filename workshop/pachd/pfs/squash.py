@@ -94,6 +94,8 @@ def _remove(tx: Transaction, commit: Commit) -> None:
             put_head(tx, branch.repo, branch.name, branch, to)
     tx.db.execute("UPDATE commits SET parent = ? WHERE parent = ?", (commit.parent, commit.row))
     tx.db.execute("DELETE FROM commits WHERE id = ?", (commit.row,))
+    for child in children:
+        commits.rebase_below(tx, child.row)
     tx.removed.append(commit)
     for listed in (tx.created, tx.finished):
         if commit.row in listed:
@@ -129,12 +131,9 @@ def _subvenant_sets(db: sqlite3.Connection, set_id: str) -> list[str]:
     return list(found)
 
 
-_WALK = {"provenance": ("upstream", "downstream"), "subvenance": ("downstream", "upstream")}
-
-
 def walk(db: sqlite3.Connection, row: int, direction: str, limit: int = 0, depth: int = 0) -> list[Commit]:
     """The commits that a commit depends on ("provenance"), or that depend on it, transitively, nearest first."""
-    to, by = _WALK[direction]
+    to, by = rows.WALK[direction]
     return list(
         rows.commits(
             db,

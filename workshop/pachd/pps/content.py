@@ -84,6 +84,10 @@ class Content:
                 content = trees.content(each.value)
                 yield each.path, content.size, content.chunks
 
+    def files_of(self, db: sqlite3.Connection, entry: Entry) -> Iterator[Output]:
+        """The files of an entry of a tree."""
+        yield from self._below(self.store.trees(db), entry)
+
     def all_files(self, db: sqlite3.Connection, root: bytes | None) -> Iterator[Output]:
         if root:
             yield from self._below(self.store.trees(db), Entry("/", "", root))

@@ -49,8 +49,14 @@ def set_cluster(tx: Any, document: str, regenerate: bool = False, reprocess: boo
     """Set the cluster's defaults; with `regenerate` the pipelines that they change are updated. The changed ones."""
     try:
         spec.check_defaults(document)
-    except JsonFault as fault:
-        raise InvalidArgument(f"invalid cluster defaults JSON: {fault}") from None
+    except JsonFault:
+        raise InvalidArgument("invalid cluster defaults JSON") from None
+    try:
+        spec.check_merged(document)
+    except (JsonFault, PachydermError):
+        raise InvalidArgument(
+            f"could not merge cluster defaults {document} into built-in defaults {spec.BUILT_IN_TEXT}"
+        ) from None
     _store(tx, "", document)
     return _regenerate(tx, frozenset(), reprocess) if regenerate else []
 
@@ -60,10 +66,11 @@ def set_project(
 ) -> list[PipelineName]:
     """As `set_cluster`, for a project."""
     of_project(tx.db, project)
+    cluster = of_cluster(tx.db).document
     try:
         spec.check_defaults(document)
-    except JsonFault:
-        cluster = of_cluster(tx.db).document
+        spec.check_merged(cluster, document)
+    except (JsonFault, PachydermError):
         raise InvalidArgument(f"could not merge project defaults {document} into cluster defaults {cluster}") from None
     _store(tx, project, document)
     return _regenerate(tx, frozenset({project}), reprocess) if regenerate else []

@@ -45,6 +45,11 @@ def unfinished(db: sqlite3.Connection, pipeline: PipelineName | None = None) -> 
     return [job_of(row) for row in db.execute(f"{_SELECT} {where} ORDER BY id", values)]
 
 
+def unfinished_rows(db: sqlite3.Connection) -> Iterator[sqlite3.Row]:
+    """id, project, pipeline, set_id and state of the jobs that are not over, oldest first: what is looked at often."""
+    return db.execute(f"SELECT id, project, pipeline, set_id, state FROM job WHERE {UNFINISHED_SQL} ORDER BY id")
+
+
 def of_pipeline(db: sqlite3.Connection, pipeline: PipelineName) -> list[Job]:
     """Every job of a pipeline, newest first."""
     where = "WHERE project = ? AND pipeline = ? ORDER BY id DESC"

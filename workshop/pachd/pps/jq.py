@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from workshop.pachd.errors import DeadlineExceeded, PachydermError
 
 LIMIT = 10.0  # seconds that one row may take
+START = 30.0  # seconds that the child may take to come up on a busy machine
 CHILD = Path(__file__).with_name("child.py")
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class _Child:
                 pipe.close()
         self._process.wait()
 
-    def ask(self, line: str) -> dict[str, Any]:
+    def ask(self, line: str, limit: float) -> dict[str, Any]:
         """The answer to a line; {} with a fault when the child died (it had too little memory), _TooLong
         after LIMIT.
         """
@@ -60,12 +61,12 @@ class _Child:
             given.write(line.encode() + b"\n")
             given.flush()
         except BrokenPipeError:
-            return {"fault": "applying", "text": "the filter ended unexpectedly"}
-        if not select.select([taken], [], [], LIMIT)[0]:
+            return {"fault": "applying", "text": "it ended unexpectedly"}
+        if not select.select([taken], [], [], limit)[0]:
             raise _TooLong
         answer = taken.readline()
         if not answer:
-            return {"fault": "applying", "text": "the filter needs too much memory"}
+            return {"fault": "applying", "text": "it needs too much memory"}
         return json.loads(answer)
 
 
@@ -82,7 +83,7 @@ class Filter:
             return
         with _Child("jq") as child:
             try:
-                verdict = child.ask(json.dumps(self._program))
+                verdict = child.ask(json.dumps(self._program), START)
             except _TooLong:
                 raise PachydermError(
                     "error creating message filter function: error compiling jq filter: timeout"
@@ -97,7 +98,7 @@ class Filter:
             )
             for row in rows:
                 try:
-                    verdict = child.ask(json_of(row))
+                    verdict = child.ask(json_of(row), LIMIT)
                 except _TooLong:
                     raise DeadlineExceeded(f"{where}context deadline exceeded") from None
                 if "fault" in verdict:
@@ -110,9 +111,9 @@ def render(template: str, arguments: dict[str, str]) -> str:
     """The JSON of a jsonnet template: a function whose parameters are the arguments, or a plain value."""
     with _Child("jsonnet") as child:
         try:
-            answer = child.ask(json.dumps([template, arguments]))
+            answer = child.ask(json.dumps([template, arguments]), START)
         except _TooLong:
-            raise PachydermError(f"template err: no result within {LIMIT:.0f} s") from None
+            raise PachydermError(f"template err: no result within {START:.0f} s") from None
     if "json" not in answer:
         raise PachydermError(f"template err: {answer['text']}")
     return answer["json"]

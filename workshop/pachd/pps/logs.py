@@ -103,6 +103,12 @@ def read(
             yield line
 
 
+def has_more(db: sqlite3.Connection, pipeline: PipelineName, after: int) -> bool:
+    """Whether a pipeline has a line past the one with this id."""
+    query = "SELECT 1 FROM log WHERE project = ? AND pipeline = ? AND id > ? LIMIT 1"
+    return db.execute(query, (pipeline.project, pipeline.name, after)).fetchone() is not None
+
+
 def _matches(line: Line, wanted: list[str]) -> bool:
     from base64 import b64encode
 

@@ -75,6 +75,7 @@ class Connection:
         self.server, self.sock = server, sock
         self.buffer = b""
         self.greeted = False
+        self.received = 0
         self.bodies = {}
 
     def fileno(self):
@@ -115,9 +116,10 @@ class Connection:
             if flags & PADDED:
                 body = body[1 : len(body) - body[0]]
             self.bodies[stream] = self.bodies.get(stream, b"") + body
-            if body:
-                grant = struct.pack(">I", len(body))
-                self.send(frame(WINDOW, 0, 0, grant))
+            self.received += len(body)
+            if self.received > 16384:  # the client may send 65,535 bytes before it is told that they were read
+                self.send(frame(WINDOW, 0, 0, struct.pack(">I", self.received)))
+                self.received = 0
             if flags & END_STREAM:
                 self.server.asked(self, stream, error_of(self.bodies.pop(stream)))
         elif kind == HEADERS and flags & END_STREAM:

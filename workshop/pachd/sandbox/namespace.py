@@ -95,14 +95,51 @@ def enter_root(libc, root, pfs, code, processes):
     os.mkdir(f"{root}/pfs")
     libc.mount(pfs, f"{root}/pfs", None, BIND)
     for place, folder in code.items():
-        target = f"{root}/{place.strip('/')}"
-        os.makedirs(target, exist_ok=True)
+        target = _place(libc, root, [part for part in place.split("/") if part])
         libc.mount(folder, target, None, BIND)
         _read_only(libc, target)
     os.chdir(root)
     libc.mount(root, "/", None, MOVE)
     os.chroot(".")
     os.chdir("/")
+
+
+def _place(libc, root, parts):
+    """A directory of the new root to mount on. The machine's own folders get no new entry: where one is needed, a
+    folder is covered by a fresh one, into which all that it holds is bound.
+    """
+    folder, own = root, True
+    for part in parts:
+        target = f"{folder}/{part}"
+        if not os.path.lexists(target):
+            if not own:
+                _cover(libc, folder)
+                own = True
+            os.mkdir(target)
+        else:
+            own = own and not os.path.ismount(target) and folder != root
+        folder = target
+    return folder
+
+
+def _cover(libc, folder):
+    """Put a writable copy of a folder's first level over it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        libc.mount("tmpfs", folder, "tmpfs", NOSUID, "mode=755,size=64m")
+        for name in os.listdir(handle):
+            there, here = f"/proc/self/fd/{handle}/{name}", f"{folder}/{name}"
+            if os.path.islink(there):
+                os.symlink(os.readlink(there), here)
+                continue
+            if os.path.isdir(there):
+                os.mkdir(here)
+            else:
+                os.close(os.open(here, os.O_CREAT, 0o644))
+            with contextlib.suppress(OSError):
+                libc.mount(there, here, None, BIND | REC)
+    finally:
+        os.close(handle)
 
 
 def _read_only(libc, target):

@@ -23,7 +23,7 @@ from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import jobs, pipelines, secrets
 from workshop.pachd.pps.content import Content
-from workshop.pachd.pps.records import UNFINISHED_SQL, Job, JobState, Pipeline, PipelineState
+from workshop.pachd.pps.records import Job, JobState, Pipeline, PipelineState
 from workshop.pachd.runner import SandboxLost
 from workshop.pachd.scheduler import starting
 from workshop.pachd.scheduler.crons import Crons
@@ -110,7 +110,7 @@ class Scheduler:
         timers = [run.next_note() for run in self.runs.values()] + [self.crons.next_time()]
         due = min((when for when in timers if when is not None), default=time.monotonic() + IDLE / 2)
         changed = self._seen != self.store.changes.count or self.inbox
-        wait = 0.0 if busy or changed else min(max(0.0, due - time.monotonic()), 3600.0)  # a cron may be due @never
+        wait = 0.0 if busy or changed else min(IDLE / 2, max(0.0, due - time.monotonic()))
         for key, _ in self._selector.select(wait):
             if key.fd == self._wake_reader:
                 self._drain()
@@ -137,8 +137,7 @@ class Scheduler:
         with self.store.database.read() as db:
             current = {pipeline.name: pipeline for pipeline in pipelines.listing(db)}
             waiting: dict[PipelineName, list[Any]] = {}
-            query = f"SELECT id, project, pipeline, set_id, state FROM job WHERE {UNFINISHED_SQL} ORDER BY id"
-            for row in db.execute(query):
+            for row in jobs.unfinished_rows(db):
                 waiting.setdefault(PipelineName(row["project"], row["pipeline"]), []).append(row)
         for name, run in list(self.runs.items()):
             if run.job is not None and all(row["set_id"] != run.key for row in waiting.get(name, ())):

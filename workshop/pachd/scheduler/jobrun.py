@@ -17,12 +17,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachd import ids
-from workshop.pachd.datums import Datum
 from workshop.pachd.pps import datums as records
 from workshop.pachd.pps import jobs
-from workshop.pachd.pps.datums import DatumState, InputFile, Record, Stats
+from workshop.pachd.pps.datums import DatumState, Record, Stats
 from workshop.pachd.pps.records import Counters, Job, JobState, Pipeline
 from workshop.pachd.scheduler import output
+from workshop.pachd.scheduler.forms import by_name, input_file, variables
 from workshop.pachd.scheduler.journal import Deposits, Journal
 from workshop.pachd.scheduler.plan import Inputs, Plan, Planner, Task
 from workshop.pachd.workers import Pool, Worker
@@ -59,6 +59,7 @@ class JobRun:
         self.counters = Counters()
         self.stats = Stats()
         self.failed: bytes | None = None
+        self.last_words: list[str] = []  # that the first failed datum printed
         self.seen_running = job.state == JobState.RUNNING
         self.noted_at = time.monotonic()
         self.begun_at = time.time_ns()
@@ -152,7 +153,9 @@ class JobRun:
         tasks = [self.queue.popleft() for _ in range(min(number, len(self.queue)))]
         with self.scheduler.store.database.read() as db:
             laid = iter(self.content.lay_out(db, [file for task in tasks for file in task.datum]))
-            prepared = [(task.index, self._env(task), _by_name(task.datum, laid)) for task in tasks]
+            prepared = [
+                (task.index, variables(task.id, task.datum, self.inputs), by_name(task.datum, laid)) for task in tasks
+            ]
         for task in tasks:
             self.running[task.index] = task
         self.scheduler.give(self, worker, prepared)
@@ -169,20 +172,6 @@ class JobRun:
             "PACH_ROOT": "/pach",
         }
         return {**self.scheduler.settings(self.pool, self.pipeline), "late_env": late}
-
-    def _env(self, task: Task) -> dict[str, str]:
-        """The variables of a datum: for each input a path and a commit, join and group keys, its id."""
-        env = {}
-        for file in task.datum:
-            name = file.source.name
-            env[name] = f"/pfs/{name}{file.path}" if file.path != "/" else f"/pfs/{name}"
-            env[f"{name}_COMMIT"] = self.inputs.commits[file.source.position].id
-            if file.join_key:
-                env[f"PACH_DATUM_{name}_JOIN_ON"] = file.join_key
-            if file.group_key:
-                env[f"PACH_DATUM_{name}_GROUP_BY"] = file.group_key
-        env["PACH_DATUM_ID"] = task.id.hex()
-        return env
 
     # ---------------------------------------------------------------- what workers say
 
@@ -208,6 +197,10 @@ class JobRun:
         outputs = self.streams.pop((index, number), []) + self._outputs(index, files)
         for stale in [key for key in self.streams if key[0] == index]:
             del self.streams[stale]
+        if not self.pool.batching:
+            how = "finished" if STATES[state] == DatumState.SUCCESS else "errored"
+            what = f"{how} running user code after {_seconds(ran)}" + (f": {reason}" if reason else "")
+            self._say_of(worker, task, what)
         good = STATES[state] == DatumState.SUCCESS
         record = Record(
             task.hash,
@@ -215,17 +208,15 @@ class JobRun:
             self.job.name.id,
             task.index,
             Stats(laid, ran, collected, size_in, size_out),
-            [self._input_file(file) for file in task.datum],
+            [input_file(file, self.inputs, self.content) for file in task.datum],
             outputs if good else [],
             None,
             reason,
         )
         self._count(task.id, record)
         self.fresh.append(task.id)
-        if not good and not self.pool.batching:
-            self._say_of(worker, task, f"errored running user code after {_seconds(ran)}: {reason}")
         if state == "failed" and self.failed is None:
-            self.failed = task.id
+            self.failed, self.last_words = task.id, self.journal.last(task.id.hex())
         worker.chunk = _better_chunk(worker.chunk, (laid + ran + collected) / 1e9)
         if self.queue:
             self._dispatch()
@@ -248,22 +239,13 @@ class JobRun:
             (path, size, tuple(known[chunks] if isinstance(chunks, str) else chunks)) for path, size, chunks in files
         ]
 
-    def _input_file(self, file: Any) -> InputFile:
-        source, commit = file.source, self.inputs.commits[file.source.position]
-        flags = (
-            (1 if source.empty_files else 0)
-            | (2 if source.lazy else 0)
-            | (4 if source.outer_join else 0)
-            | (8 if source.reference else 0)
-            | (16 if source.s3 else 0)
-        )
-        repo = commit.name.repo
-        return InputFile(
-            source.name,
-            *(repo.project, repo.name, repo.type, source.branch, commit.id),
-            *(file.path, file.hash, file.size, self.content.tag_of(file)),
-            *(file.join_key, file.group_key, flags),
-        )
+    def _why(self) -> str:
+        """Why the job failed: the datum, its files, what went wrong, and the last lines that it printed."""
+        assert self.failed is not None
+        record = self.results[self.failed]
+        files = ", ".join(f"{each.repo}@{each.commit}:{each.path}" for each in record.inputs)
+        said = "".join(f"\n  | {line}" for line in self.last_words)
+        return f"datum {self.failed.hex()} failed: {record.reason} ({files}){said}"
 
     def lost(self, worker: Worker, why: str) -> None:
         """A worker is gone: its datums are run again by whoever is there."""
@@ -348,7 +330,7 @@ class JobRun:
             if egress:
                 jobs.set_state(tx, job, JobState.EGRESSING)
             elif self.failed is not None:
-                self.journal.say(f"datum {self.failed.hex()} failed")
+                self.journal.say(self._why())
                 jobs.finish(tx, job, JobState.FAILURE, f"datum {self.failed.hex()} failed")
             else:
                 records.set_plan(tx.db, job.row, plan.key)
@@ -385,15 +367,6 @@ class JobRun:
         self._steps = None
         self.deposits.release()
         self.scheduler.left(self)
-
-
-def _by_name(datum: Datum, laid: Iterator[list[Any]]) -> list[tuple[str, int, list[Any]]]:
-    """The files of a datum as a sandbox lays them out, by input name; what overlaps comes once."""
-    found: dict[str, tuple[int, dict[str, Any]]] = {}
-    for file in datum:
-        flags = (1 if file.source.empty_files else 0) | (2 if file.source.lazy else 0)
-        found.setdefault(file.source.name, (flags, {}))[1].update((entry[0], entry) for entry in next(laid))
-    return [(name, flags, list(files.values())) for name, (flags, files) in found.items()]
 
 
 def _better_chunk(chunk: int, seconds: float) -> int:

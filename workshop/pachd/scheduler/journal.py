@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,6 +15,7 @@ from workshop.pachd.pps import logs
 from workshop.pachd.store import Store
 
 WAIT = 0.1  # seconds that a log line may wait for others
+LAST = 5  # lines of a failed datum's output that the verdict repeats
 
 
 class Journal:
@@ -23,6 +25,7 @@ class Journal:
         self.pipeline, self.job = pipeline, job
         self._lines: list[logs.Line] = []
         self._since = 0.0
+        self._last: dict[str, deque[str]] = {}  # what the datums that ran last have printed
 
     def say(self, text: str, worker: str = "", datum: str = "", data: str = "") -> None:
         """A message of a worker about a datum, or (no worker) of the one who leads the job, shown with --master."""
@@ -35,6 +38,18 @@ class Journal:
         for text in texts:
             line = logs.Line(self.pipeline, readable(text), when, self.job, datum, worker, True, master, data)
             self._add(line)
+            self._remember(datum, line.message)
+
+    def _remember(self, datum: str, text: str) -> None:
+        lines = self._last.pop(datum, None) or deque(maxlen=LAST)
+        lines.append(text[:500])
+        self._last[datum] = lines
+        if len(self._last) > 64:
+            del self._last[next(iter(self._last))]
+
+    def last(self, datum: str) -> list[str]:
+        """The last lines that a datum printed, as far as they are remembered."""
+        return list(self._last.get(datum, ()))
 
     def _add(self, line: logs.Line) -> None:
         if not self._lines:

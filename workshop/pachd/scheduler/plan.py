@@ -1,7 +1,7 @@
 """What a job has to do: which datums are new, changed, gone or as they were, compared with its base.
 
-The base is the nearest job before it that ended well. Cost grows with what changed: equal inputs are recognised by their
-roots without looking at a datum, and where the kind of input allows it only the files that differ are looked at.
+The base is the nearest job before it that ended well. Cost grows with what changed: equal inputs are recognised by
+their roots without looking at a datum, and where the kind of input allows it only files that differ are looked at.
 """
 
 from __future__ import annotations

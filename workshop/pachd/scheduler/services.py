@@ -55,7 +55,8 @@ class Service:
             late |= {"PACH_JOB_ID": self.job.name.id, "PACH_OUTPUT_COMMIT_ID": self.job.name.id}
         common = self.scheduler.settings(self.pool, self.pipeline)
         if self.job is None:
-            common["env"] = {**common["env"], "PACH_TOKEN": self.scheduler.shared.token}
+            token = self.scheduler.shared.token(self.pipeline.name)
+            common["env"] = {**common["env"], "PACH_TOKEN": token, "PACH_PYTHON_AUTH_TOKEN": token}
         return {**common, "late_env": late, "tries": 1, "timeout": None, "keep_output": False, "batching": False}
 
     def _inputs(self) -> tuple[dict[str, str], list[Any]]:

@@ -6,9 +6,9 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachd import errors
-from workshop.pachd.model import JobName, PipelineName
+from workshop.pachd.model import META, JobName, PipelineName
 from workshop.pachd.pfs import rows
-from workshop.pachd.pps import jobs, logs, pipelines
+from workshop.pachd.pps import jobs, logs, metaview, pipelines
 from workshop.pachd.pps.records import Job, JobState, Pipeline, PipelineState
 from workshop.pachd.scheduler.plan import Inputs, inputs_of
 from workshop.pachd.workers import Pool
@@ -69,6 +69,10 @@ def inputs(scheduler: Scheduler, pipeline: Pipeline, row: Any) -> tuple[Job, Pip
         with scheduler.pfs.transaction() as tx:
             jobs.finish(tx, job, JobState.UNRUNNABLE, reason)
         return None
+    for commit in found.commits.values():
+        if commit.name.repo.type == META and commit.root is None:
+            metaview.prepare(scheduler.pfs, commit)
+            return inputs(scheduler, pipeline, row)
     return job, version, found
 
 

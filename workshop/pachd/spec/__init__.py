@@ -25,9 +25,14 @@ BUILT_IN: Document = {
     "datumTries": "3",
     "reprocessSpec": "until_success",
 }
-_RESOURCES = {"cpu": 1, "memory": "256Mi", "disk": "1Gi"}
-CLUSTER_DEFAULTS = dump(
-    {"createPipelineRequest": {"resourceRequests": _RESOURCES, "sidecarResourceRequests": _RESOURCES}}
+# As texts, because refusals quote them: the keys stand in the protocol's order.
+BUILT_IN_TEXT = (
+    f'{{"createPipelineRequest":{{"transform":{{"image":"{DEFAULT_IMAGE}"}},"outputBranch":"master","datumTries":"3",'
+    '"reprocessSpec":"until_success"}}'
+)
+_RESOURCES = '{"cpu":1,"memory":"256Mi","disk":"1Gi"}'
+CLUSTER_DEFAULTS = (
+    f'{{"createPipelineRequest":{{"resourceRequests":{_RESOURCES},"sidecarResourceRequests":{_RESOURCES}}}}}'
 )
 TRANSFORM, SPOUT, SERVICE = 1, 2, 3  # pps_v2.PipelineInfo.PipelineType
 LONGEST_NAME, LONGEST_KUBERNETES_NAME = 51, 63
@@ -117,6 +122,11 @@ def check_defaults(text: str) -> None:
             raise JsonFault(f"proto: unknown field {json.dumps(key)}")
         if value is not None:
             canonical(value, "CreatePipelineRequest")
+
+
+def check_merged(cluster: str, project: str = "{}") -> None:
+    """Refuse (PachydermError, JsonFault) defaults under which no specification could be valid."""
+    _check_statically(canonical(merge(merge(BUILT_IN, wrapped(cluster)), wrapped(project)), "CreatePipelineRequest"))
 
 
 def _check_statically(request: Document) -> None:

@@ -28,7 +28,7 @@ _CODE = ("image", "cmd", "stdin", "env", "user", "workingDir", "datumBatching")
 
 def of_input(document: Document | None) -> list[str]:
     """What is odd about an input's globs and keys: it would match nothing, or put all files together."""
-    found = []
+    found: list[str] = []
     for each in inputs.visit(document):
         for list_, key, verb in (("join", "joinOn", "joined"), ("group", "groupBy", "grouped")):
             for kind, leaf in (pair for arm in each.get(list_, []) for pair in inputs.leaves(arm)):

@@ -94,7 +94,8 @@ class Commits:
             if history.has_reached(db, commit, request.wait):
                 return infos.commit_info(db, commit)
         call.on_end(self.pfs.store.changes.bump)
-        return self._wait(commit, request.wait, call)
+        with call.waiting():
+            return self._wait(commit, request.wait, call)
 
     def _wait(self, commit: rows.Commit, state: int, call: Call) -> bytes:
         """The info of a commit once it has reached a state."""
@@ -150,13 +151,14 @@ class Commits:
             with database.read() as db:
                 return history.following(db, repo, last, request.branch, origin)
 
-        while (commit := self._wait_for(following, call)) is not None:
-            last = commit.row
-            if start is None or commit.id != start.id:
-                try:
-                    yield self._wait(commit, request.state, call)
-                except history.Deleted:
-                    continue
+        with call.waiting():
+            while (commit := self._wait_for(following, call)) is not None:
+                last = commit.row
+                if start is None or commit.id != start.id:
+                    try:
+                        yield self._wait(commit, request.state, call)
+                    except history.Deleted:
+                        continue
 
     @raw_answer
     def InspectCommitSet(self, request: Any, call: Call) -> Iterator[bytes]:
@@ -170,8 +172,9 @@ class Commits:
             page = infos.commit_infos(db, [commit for commit in members if commit.row not in waiting])
         yield from page
         call.on_end(self.pfs.store.changes.bump)
-        for commit in later:
-            yield self._wait(commit, pfs_v2.FINISHED, call)
+        with call.waiting():
+            for commit in later:
+                yield self._wait(commit, pfs_v2.FINISHED, call)
 
     @raw_answer
     def ListCommitSet(self, request: Any, call: Call) -> Iterator[bytes]:

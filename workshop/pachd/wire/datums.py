@@ -91,6 +91,8 @@ class Datums:
             return pps_v2.DatumInfo.FromString(shown.info(identity, record))
 
     def RestartDatum(self, request: Any, call: Call) -> Any:
+        if not request.HasField("job"):
+            raise PachydermError("must specify a job")
         with self._pfs.store.database.read() as db:
             job = jobs.get(db, job_name(request.job, "RestartDatumRequest.Job"))
         filters = list(request.data_filters)

@@ -33,6 +33,7 @@ def text(field: int, value: str) -> bytes:
     return part(field, value.encode()) if value else b""
 
 
+@lru_cache(4096)
 def number(field: int, value: int) -> bytes:
     """An integer, enum or bool field, left out when zero."""
     return varint(field << 3) + varint(value) if value else b""
@@ -43,6 +44,7 @@ def pairs(field: int, values: dict[str, str]) -> bytes:
     return b"".join(part(field, text(1, key) + text(2, value)) for key, value in values.items())
 
 
+@lru_cache(4096)  # the commits of a set have their times in common
 def time(field: int, nanoseconds: int | None) -> bytes:
     """A Timestamp or Duration field, left out when None."""
     if nanoseconds is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from workshop.pachd.pfs import branches, contents, repos, rows
@@ -58,29 +58,18 @@ def _commit(commit: rows.Commit, field: int) -> bytes:
     return encode.part(field, encode.commit(commit.name, commit.branch))
 
 
-_RELATED = """
-    SELECT 4 AS field, commits.id AS of, parent AS other FROM commits
-        WHERE parent IS NOT NULL AND commits.id IN (SELECT value FROM json_each(:rows))
-    UNION ALL SELECT 5, parent, id FROM commits WHERE parent IN (SELECT value FROM json_each(:rows))
-    UNION ALL SELECT 13, downstream, upstream FROM commit_provenance
-        WHERE downstream IN (SELECT value FROM json_each(:rows))
-    UNION ALL SELECT 15, upstream, downstream FROM commit_provenance
-        WHERE upstream IN (SELECT value FROM json_each(:rows))
-"""
+# the fields of a CommitInfo that name its relatives
+_RELATIVES = {"parent": 4, "child": 5, "provenance": 13, "subvenance": 15}
 
 
 def commit_infos(db: sqlite3.Connection, found: list[rows.Commit], bounds: list[int] | None = None) -> list[bytes]:
     """CommitInfos. `bounds`: the upper bounds of their sizes, which only lists tell.
 
-    The relatives of all (fields 4, 5, 13 and 15: parent, children, direct provenance and subvenance) come in one query.
+    The relatives of all (parent, children, direct provenance and subvenance) come in one query.
     """
     relatives: dict[int, list[bytes]] = {commit.row: [] for commit in found}
-    query = f"""SELECT field, of, set_id, branch, repo.project, repo.name, repo.type FROM ({_RELATED})
-        JOIN commits ON commits.id = other JOIN repo ON repo.id = commits.repo ORDER BY other"""
-    cursor = db.cursor()
-    cursor.row_factory = None
-    for field, of, id, branch, *repo in cursor.execute(query, {"rows": json.dumps(list(relatives))}):
-        relatives[of].append(encode.part(field, encode.commit_of(id, branch, *repo)))
+    for kind, of, id, branch, *repo in rows.relatives(db, list(relatives)):
+        relatives[of].append(encode.part(_RELATIVES[kind], encode.commit_of(id, branch, *repo)))
     return [
         b"".join(_commit_fields(commit, relatives[commit.row], bound))
         for commit, bound in zip(found, bounds or [0] * len(found), strict=True)
@@ -88,20 +77,27 @@ def commit_infos(db: sqlite3.Connection, found: list[rows.Commit], bounds: list[
 
 
 def _commit_fields(commit: rows.Commit, relatives: list[bytes], bound: int) -> Iterator[bytes]:
-    details = encode.number(1, commit.size) + encode.time(2, commit.compacting) + encode.time(3, commit.validating)
     yield _commit(commit, 1)
     yield encode.part(2, encode.number(1, commit.origin))
-    yield encode.text(3, commit.description)
+    if commit.description:
+        yield encode.text(3, commit.description)
     yield from relatives
     yield encode.time(6, commit.started)
     yield encode.time(7, commit.finishing)
     yield encode.time(8, commit.finished)
-    yield encode.text(10, commit.error)
+    if commit.error:
+        yield encode.text(10, commit.error)
     yield encode.number(11, bound)
-    yield encode.part(12, details)
-    yield encode.pairs(14, commit.metadata)
+    yield _details(commit.size, commit.compacting, commit.validating)
+    if commit.metadata:
+        yield encode.pairs(14, commit.metadata)
     yield encode.time(17, commit.started)
     yield encode.time(18, commit.finished or commit.finishing or commit.started)
+
+
+@lru_cache(1024)
+def _details(size: int, compacting: int | None, validating: int | None) -> bytes:
+    return encode.part(12, encode.number(1, size) + encode.time(2, compacting) + encode.time(3, validating))
 
 
 def commit_info(db: sqlite3.Connection, commit: rows.Commit) -> bytes:

@@ -55,7 +55,7 @@ class Logs:
         asked_job = request.HasField("job")
         named = request.pipeline if request.HasField("pipeline") else request.job.pipeline if asked_job else None
         if not request.HasField("pipeline") and not asked_job:
-            if request.HasField("datum"):
+            if request.HasField("datum") or request.data_filters:
                 raise PachydermError("must specify the Job or Pipeline that the datum is from to get logs for it")
             return PipelineName("", ""), "", 0
         since = ids.now() - logs.DAY
@@ -89,11 +89,7 @@ class Logs:
 
         def more() -> bool | None:
             with self._pfs.store.database.read() as db:
-                row = db.execute(
-                    "SELECT 1 FROM log WHERE project = ? AND pipeline = ? AND id > ? LIMIT 1",
-                    (pipeline.project, pipeline.name, after),
-                ).fetchone()
-            return True if row is not None else None
+                return logs.has_more(db, pipeline, after) or None
 
         self._pfs.store.changes.wait_for(more, call.cancelled)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -64,6 +65,10 @@ def transactional(
     return mark
 
 
+WAITERS = 192  # calls that may wait at once; each holds one of the server's threads
+_waiters = threading.BoundedSemaphore(WAITERS)
+
+
 class Call:
     """What a method may know of the call beside its request."""
 
@@ -82,6 +87,16 @@ class Call:
     def cancelled(self) -> bool:
         """Whether nobody waits for an answer any more."""
         return self._over.is_set()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around what may last for ever: refused when so many calls wait that none could be answered any more."""
+        if not _waiters.acquire(blocking=False):
+            raise errors.ResourceExhausted(f"{WAITERS} calls are waiting already: end some of them and try again")
+        try:
+            yield
+        finally:
+            _waiters.release()
 
     def on_end(self, callback: Callable[[], None]) -> None:
         """Call back when the call is over, however it ends (at once when it is over already)."""

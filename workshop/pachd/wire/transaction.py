@@ -1,7 +1,6 @@
 """transaction_v2.API: requests kept together and run all or nothing.
 
-A call that names a transaction is appended to its list and the whole list is run on trial, for its answers and its
-faults.
+A call that names a transaction is appended to its list, and the whole list is run on trial for its answers and faults.
 FinishTransaction runs it for good, under the transaction's own id.
 """
 
@@ -12,6 +11,7 @@ from typing import Any
 
 from workshop.pachd import errors, ids
 from workshop.pachd.pfs import Pfs
+from workshop.pachd.store import pending
 from workshop.pachd.wire.schema import google, transaction_v2
 from workshop.pachd.wire.serve import Call, Handler, Transactor
 
@@ -53,24 +53,23 @@ class Transactions(Transactor):
 
     def _load(self, id: str) -> Any:
         with self._pfs.store.database.read() as db:
-            row = db.execute("SELECT info FROM transactions WHERE id = ?", (id,)).fetchone()
-        if row is None:
-            raise errors.NotFound(f"transactions {id} not found")
-        return transaction_v2.TransactionInfo.FromString(row["info"])
+            document = pending.load(db, id)
+        if document is None:
+            raise _missing(id)
+        return transaction_v2.TransactionInfo.FromString(document)
 
     def _save(self, info: Any) -> bool:
         """Keep the longer list, unless somebody else was faster."""
         old = info.version
         info.version += 1
         with self._pfs.store.database.write() as db:
-            done = db.execute(
-                "UPDATE transactions SET info = ?, version = ? WHERE id = ? AND version = ?",
-                (info.SerializeToString(), info.version, info.transaction.id, old),
-            )
-            return done.rowcount == 1
+            return pending.replace(db, info.transaction.id, old, info.SerializeToString())
 
-    def _play(self, info: Any, keep: bool) -> list[Any]:
-        """Run all requests of a transaction in one write; their answers. Fills in info.responses."""
+    def _play(self, info: Any, keep: bool, stored_too: bool = False) -> list[Any]:
+        """Run all requests of a transaction in one write; their answers. Fills in info.responses.
+
+        stored_too: it leaves the store with this write, and is refused when somebody else finished it meanwhile.
+        """
         answers = []
         del info.responses[:]
         with self._pfs.transaction(set_id=info.transaction.id, dry_run=not keep) as tx:
@@ -88,8 +87,8 @@ class Transactions(Transactor):
                 response = info.responses.add()
                 if answer is not None and answer.DESCRIPTOR.full_name == "pfs_v2.Commit":
                     response.commit.CopyFrom(answer)
-            if keep:
-                tx.db.execute("DELETE FROM transactions WHERE id = ?", (info.transaction.id,))
+            if stored_too and not pending.delete(tx.db, info.transaction.id):
+                raise _missing(info.transaction.id)
         return answers
 
     # ------------------------------------------------------------------ RPCs
@@ -99,10 +98,7 @@ class Transactions(Transactor):
         info.transaction.id = ids.new_id()
         _set_now(info.started)
         with self._pfs.store.database.write() as db:
-            db.execute(
-                "INSERT INTO transactions (id, started, info) VALUES (?, ?, ?)",
-                (info.transaction.id, ids.now(), info.SerializeToString()),
-            )
+            pending.insert(db, info.transaction.id, ids.now(), info.SerializeToString())
         return info.transaction
 
     def BatchTransaction(self, request: Any, call: Call) -> Any:
@@ -114,7 +110,7 @@ class Transactions(Transactor):
 
     def FinishTransaction(self, request: Any, call: Call) -> Any:
         info = self._load(_named(request, "FinishTransactionRequest"))
-        self._play(info, keep=True)
+        self._play(info, keep=True, stored_too=True)
         return info
 
     def InspectTransaction(self, request: Any, call: Call) -> Any:
@@ -123,21 +119,25 @@ class Transactions(Transactor):
     def DeleteTransaction(self, request: Any, call: Call) -> Any:
         id = _named(request, "DeleteTransactionRequest")
         with self._pfs.store.database.write() as db:
-            if not db.execute("DELETE FROM transactions WHERE id = ?", (id,)).rowcount:
-                raise errors.NotFound(f"transactions {id} not found")
+            if not pending.delete(db, id):
+                raise _missing(id)
         return google.Empty()
 
     def ListTransaction(self, request: Any, call: Call) -> Any:
         with self._pfs.store.database.read() as db:
-            rows = db.execute("SELECT info FROM transactions ORDER BY started DESC").fetchall()
+            documents = pending.newest_first(db)
         return transaction_v2.TransactionInfos(
-            transaction_info=[transaction_v2.TransactionInfo.FromString(row["info"]) for row in rows]
+            transaction_info=[transaction_v2.TransactionInfo.FromString(document) for document in documents]
         )
 
     def DeleteAll(self, request: Any, call: Call) -> Any:
         with self._pfs.store.database.write() as db:
-            db.execute("DELETE FROM transactions")
+            pending.delete_all(db)
         return google.Empty()
+
+
+def _missing(id: str) -> errors.NotFound:
+    return errors.NotFound(f"transactions {id} not found")
 
 
 def _as(kind: Any, message: Any) -> Any:

@@ -1,0 +1,109 @@
+"""Devices and precisions: what a GPU runs gives the CPU's numbers, and the options' deviations are as stated."""
+
+from breast_cancer.helpers import make_sample  # isort: skip  (puts the stages on the path)
+
+import random
+
+import devices
+import exam_classifier
+import exam_list
+import exam_predictor
+import numpy as np
+import patch_classifier
+import patch_predictor
+import pytest
+import stage
+import torch
+from patch_grid import PatchGrid
+
+CPU = torch.device("cpu")
+GPUS = [pytest.param(torch.device("cuda"), marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+
+
+@pytest.fixture(scope="module")
+def exam_of_patches():
+    """(images pointing right, grids): one small image with a wide empty margin, so that some patches are empty."""
+    pixels = make_sample.phantom("L-CC", 430, 300, 77)
+    pixels = np.concatenate([pixels, np.zeros((430, 340), dtype=np.uint16)], axis=1)
+    pixels[:, 290:] = 0
+    return [pixels], [PatchGrid.draw(pixels.shape, random.Random(0))]
+
+
+def load_patch_model(models):
+    return patch_classifier.load(models / make_sample.PATCH_MODEL)
+
+
+@pytest.fixture(scope="module")
+def expected(models, exam_of_patches):
+    return patch_predictor.make(load_patch_model(models), CPU, "fp32", 100).exam(*exam_of_patches)
+
+
+def test_empty_patches_are_computed_once_and_are_what_they_would_be(models, exam_of_patches, expected):
+    pixels, grids = exam_of_patches
+    empty = grids[0].empty_patches(pixels[0] > 0)
+    assert expected.empty == empty.sum() >= 2
+    assert expected.patches == len(grids[0])
+    alike = expected.probabilities[0][empty]
+    assert (alike == alike[0]).all()
+    every = patch_predictor.make(load_patch_model(models), CPU, "fp32", 100)
+    standardised = torch.from_numpy(((pixels[0] - pixels[0].mean()) / pixels[0].std()).astype(np.float32))
+    found = every.predict([standardised], [(0, *place) for place in grids[0].positions()])
+    assert np.abs(found - expected.probabilities[0]).max() < 1e-5
+
+
+@pytest.mark.parametrize("device", [CPU, *GPUS], ids=str)
+def test_the_gpus_way_of_patches_gives_the_cpus_numbers(models, exam_of_patches, expected, device):
+    predictor = patch_predictor.GpuPredictor(load_patch_model(models), device, "fp32", 5)
+    found = predictor.exam(*exam_of_patches)
+    assert np.abs(found.probabilities[0] - expected.probabilities[0]).max() < 1e-4
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("bf16", 0.03), ("int8", 0.06)])
+def test_other_precisions_stay_within_their_stated_deviation(models, exam_of_patches, expected, precision, bound):
+    predictor = patch_predictor.make(load_patch_model(models), CPU, precision, 100)
+    found = predictor.exam(*exam_of_patches)
+    deviation = np.abs(found.probabilities[0] - expected.probabilities[0]).max()
+    assert 0 < deviation < bound
+
+
+@pytest.mark.parametrize("device", [CPU, *GPUS], ids=str)
+def test_the_gpus_way_of_exams_gives_the_cpus_numbers(models, device):
+    generator = np.random.RandomState(5)
+    shapes = {"L-CC": (900, 500), "R-CC": (900, 500), "L-MLO": (950, 480), "R-MLO": (950, 480)}
+    exam = {view: [view] for view in exam_list.VIEWS} | {"best_center": {v: [(400, 200)] for v in exam_list.VIEWS}}
+    channels = {view: [[generator.randint(0, 9999, shape).astype(np.uint16)]] for view, shape in shapes.items()}
+    found = []
+    for precision, fused in (("fp32", True), ("fp32", False)):
+        network = exam_classifier.load(models / make_sample.IMAGE_MODEL, 1)
+        predictor = exam_predictor.ExamPredictor(
+            network, CPU if fused else device, precision=precision, seed=0, augment=False, epochs=1
+        )
+        if not fused:
+            predictor.fused = None
+        found.append(predictor.predict(exam, channels))
+    assert np.abs(found[0] - found[1]).max() < 1e-4
+
+
+def test_asking_for_a_gpu_where_there_is_none_says_so_and_takes_the_cpu(capfd, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices.choose("gpu", 0) == CPU
+    assert "no usable GPU here" in capfd.readouterr().err
+    assert devices.choose("auto", 0) == CPU
+    assert capfd.readouterr().err == ""
+
+
+def test_int8_on_a_gpu_is_refused(models):
+    with pytest.raises(stage.StageError, match="int8 is for CPUs"):
+        patch_predictor.make(load_patch_model(models), torch.device("cuda"), "int8", 100)
+
+
+def test_processors_are_what_affinity_quota_and_variable_leave(monkeypatch):
+    monkeypatch.setattr(stage, "container_quota", lambda: None)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    everything = stage.available_processors()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert stage.available_processors() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "1000")
+    assert stage.available_processors() == everything
+    monkeypatch.setattr(stage, "container_quota", lambda: 0.5)
+    assert stage.available_processors() == 1

@@ -1,0 +1,200 @@
+"""Pipelines that go on, that are told to end, that write elsewhere or misbehave, through an unmodified client."""
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from pachd.jobs.tools import counts, living, make, pfs_input, put, tree, until, wait
+from python_pachyderm.proto.v2.pps import pps_pb2 as pps
+
+SPOUT = """
+import python_pachyderm, time
+client = python_pachyderm.Client.new_in_cluster()
+for n in range(3):
+    with client.commit("spout", "master") as commit:
+        client.put_file_bytes(commit, f"/{n}", b"drop")
+    time.sleep(0.05)
+print("spouted", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_spout_writes_to_its_output_and_nobody_else_may(pachd):
+    client = pachd.client()
+    transform = pps.Transform(cmd=[sys.executable, "-c", SPOUT], image="any")
+    client.create_pipeline("spout", transform, spout=pps.Spout())
+    last = make(client, "reader", pfs_input("spout"), "cp /pfs/spout/* /pfs/out/")
+    until(lambda: [m for m in client.get_pipeline_logs("spout") if m.message == "spouted"])
+    last = next(client.list_job("reader")).job.id
+    assert counts(wait(client, "reader", last))[3] == 3
+    assert tree(client, "reader", last) == {f"/{n}": "drop" for n in range(3)}
+    with pytest.raises(grpc.RpcError, match="cannot start a commit on an output branch: default/spout@master"):
+        client.put_file_bytes(("spout", "master"), "/x", b"1")
+    client.stop_pipeline("spout")
+    until(lambda: not living("spouted"))
+
+
+def test_a_service_answers_on_its_port_and_the_next_job_brings_its_data(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "one"})
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = f"cd /pfs/in && exec {sys.executable} -m http.server {port} --bind 127.0.0.1"
+    make(client, "web", pfs_input("in", "/"), code, service=pps.Service(internal_port=port, external_port=port))
+    assert until(lambda: fetch(port, "/a")) == b"one"
+    put(client, "in", {"/a": "two"})
+    until(lambda: fetch(port, "/a") == b"two")
+    states = sorted(pps.JobState.Name(job.state) for job in client.list_job("web"))
+    assert states == ["JOB_RUNNING", "JOB_SUCCESS"]
+    client.delete_pipeline("web")
+    until(lambda: fetch(port, "/a") is None)
+
+
+def fetch(port, path):
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
+            return answer.read()
+    except OSError:
+        return None
+
+
+def test_egress_copies_the_output_to_a_folder(pachd, tmp_path):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/d/a": "1", "/b": "2"})
+    target = tmp_path / "out"
+    job = make(
+        client, "p", pfs_input("in", "/"), "cp -r /pfs/in/. /pfs/out/", egress=pps.Egress(URL=f"file://{target}")
+    )
+    assert wait(client, "p", job).state == pps.JOB_SUCCESS
+    assert (target / "d" / "a").read_text() == "1" and (target / "b").read_text() == "2"
+    again = put(client, "in", {})
+    assert counts(wait(client, "p", again)) == (0, 1, 0, 1)
+
+
+def test_parallel_workers_really_run_at_once(pachd, tmp_path):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {f"/{n}": "x" for n in range(3)})
+    all_here = f"test $(ls {tmp_path} | grep -c here-) = 3 && exit 0"
+    meet = f"touch {tmp_path}/here-$PACH_DATUM_ID; for n in $(seq 400); do {all_here}; sleep 0.05; done; exit 1"
+    job = make(client, "p", pfs_input("in"), meet, workers=3, datum_tries=1)
+    assert wait(client, "p", job).state == pps.JOB_SUCCESS
+
+
+def test_a_running_datum_is_shown_and_restarted(pachd, tmp_path):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1", "/b": "2"})
+    script = f"test -e {tmp_path}/again || sleep 300; cp /pfs/in/* /pfs/out/"
+    job = make(client, "p", pfs_input("in"), script)
+
+    def status():
+        info = next(iter(client.inspect_job(job, "p", details=True)))
+        return [file.path for worker in info.details.worker_status for file in worker.datum_status.data]
+
+    (path,) = until(status)
+    with pytest.raises(grpc.RpcError, match=r"datum matching filter \[/nothing\] could not be found for job ID"):
+        client.restart_datum("p", job, ["/nothing"])
+    (tmp_path / "again").touch()
+    client.restart_datum("p", job, [path])
+    assert counts(wait(client, "p", job)) == (2, 0, 0, 2)
+
+
+def test_secrets_are_files_and_variables(pachd):
+    client = pachd.client()
+    client.create_secret("s", {"key": "secret", "other": "x"})
+    secrets = [
+        pps.SecretMount(name="s", key="key", env_var="MINE"),
+        pps.SecretMount(name="s", mount_path="/secrets/s"),
+        pps.SecretMount(name="s", mount_path="/etc/made-up/deep"),
+    ]
+    client.create_repo("in")
+    put(client, "in", {"/a": "1"})
+    script = 'echo "$MINE $(cat /secrets/s/key) $(cat /etc/made-up/deep/other) $(test -e /etc/passwd && echo whole)"'
+    job = make(client, "p", pfs_input("in"), script, transform={"secrets": secrets})
+    assert wait(client, "p", job).state == pps.JOB_SUCCESS
+    messages = until(lambda: [m.message for m in client.get_job_logs("p", job) if m.user])
+    if not Path("/etc/made-up").exists():
+        assert messages == ["secret secret x whole"]
+    assert not os.path.exists("/etc/made-up"), "the machine's own folders stay as they are"
+
+
+def test_user_code_of_all_kinds_of_bad_manners_ends_in_one_clear_reason(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1"})
+    scripts = {
+        "loop": "ln -s loop /pfs/out/loop",
+        "outside": "ln -s /etc/shadow-nowhere /pfs/out/x",
+        "socket": f"cd /pfs/out; {sys.executable} -c \"import socket; socket.socket(socket.AF_UNIX).bind('s')\"",
+        "star": "touch '/pfs/out/a*b'",
+        "flood": "yes | head -c 50000000; exit 3",
+        "deaf": "trap '' TERM INT HUP; sleep 0.2; exit 3",
+    }
+    jobs = {name: make(client, name, pfs_input("in"), script, datum_tries=1) for name, script in scripts.items()}
+    for name, job in jobs.items():
+        info = wait(client, name, job)
+        assert info.state == pps.JOB_FAILURE and info.reason.startswith("datum "), name
+        text = "\n".join(m.message for m in client.get_pipeline_logs(name, master=True))
+        expected = {
+            "loop": "too many levels",
+            "outside": "no such file",
+            "socket": "sockets not supported",
+            "star": "globbing character (*)",
+        }.get(name, "exit status 3")
+        assert expected in text, (name, text)
+
+
+def test_a_stopped_a_deleted_and_an_updated_pipeline_race_with_their_jobs(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {f"/{n}": "x" for n in range(20)})
+    for round in range(6):
+        make(client, "p", pfs_input("in"), f"sleep 0.0{round}; cp /pfs/in/* /pfs/out/", 2)
+        time.sleep(0.04 * round)
+        if round % 3 == 0:
+            client.delete_pipeline("p")
+            continue
+        if round % 3 == 1:
+            client.stop_pipeline("p")
+            client.start_pipeline("p")
+        else:
+            transform = pps.Transform(cmd=["sh"], stdin=["cp /pfs/in/* /pfs/out/"], image="any")
+            client.create_pipeline("p", transform, input=pfs_input("in"), update=True)
+        last = next(client.list_job("p")).job.id
+        assert wait(client, "p", last).state == pps.JOB_SUCCESS
+        assert len(tree(client, "p", last)) == 20
+        client.delete_pipeline("p")
+    assert list(client.list_job()) == []
+
+
+@pytest.mark.slow
+def test_fifty_pipelines_with_twenty_commits_in_flight(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    for number in range(50):
+        make(client, f"p{number}", pfs_input("in"), "cp /pfs/in/* /pfs/out/")
+    commits = [put(client, "in", {f"/{n}": str(n)}) for n in range(20)]
+    for number in range(50):
+        info = wait(client, f"p{number}", commits[-1], 300)
+        assert info.state == pps.JOB_SUCCESS and len(tree(client, f"p{number}", commits[-1])) == 20
+
+
+@pytest.mark.slow
+def test_a_chain_of_thirty_pipelines(pachd):
+    client = pachd.client()
+    client.create_repo("p0")
+    for number in range(1, 31):
+        make(client, f"p{number}", pfs_input(f"p{number - 1}", name="in"), "cp /pfs/in/* /pfs/out/")
+    at = put(client, "p0", {"/a": "1"})
+    assert wait(client, "p30", at, 120).state == pps.JOB_SUCCESS
+    assert tree(client, "p30", at) == {"/a": "1"}

@@ -1,0 +1,258 @@
+"""Lists of commits: of a project, a set, a repo or a branch; as they come; and those that touched a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import TextIO
+
+from workshop.pachctl import address
+from workshop.pachctl.commands import FULL_TIMESTAMPS, RAW, Call, Flag, command, project_flag, require_raw
+from workshop.pachctl.commits import API, INFO
+from workshop.pachctl.errors import Failure, saying
+from workshop.pachctl.messages import Message, to_json
+from workshop.pachctl.output import Encoder, paged
+from workshop.pachctl.tables import Table, ago, progress_bar, seconds_of, size
+
+_HEADER = "PROJECT\tREPO\tCOMMIT\tFINISHED\tSIZE\tORIGIN\tCREATOR\tDESCRIPTION"
+_KINDS = ("USER", "AUTO", "FSCK")
+_PROJECT = project_flag("Specify the project (by name) containing the commit.")
+
+
+def _origin(text: str) -> str:
+    if not text:
+        return "ORIGIN_KIND_UNKNOWN"
+    if text.upper() not in _KINDS:
+        raise Failure(f"unknown commit origin type '{text}', must be one of: {', '.join(_KINDS)}")
+    return text.upper()
+
+
+def add_row(table: Table, info: Message, full: bool) -> None:
+    """A commit as a row of the table of commits."""
+    room = size(info.details.size_bytes) if "details" in info else f"≤ {size(info.size_bytes_upper_bound)}"
+    repo = info.commit.repo
+    finished, creator = ago(info, "finished", full), info.created_by or "-"
+    kind = str(info.origin.kind)
+    table.add(
+        repo.project.name, address.repo_name(repo), info.commit.id, finished, room, kind, creator, info.description
+    )
+
+
+@command(
+    "list commit",
+    "Return a list of commits.",
+    (0, 1),
+    "commit [<commit-id>|<repo>[@<branch-or-commit>]]",
+    (
+        Flag("from", "Set the starting point of the commit range to list.", short="f"),
+        Flag("number", "Set the limit of returned results; if zero, list all commits.", "int", "n"),
+        Flag("all", "Specify all types of commits (AUTO, FSCK, USER) should be returned.", "bool"),
+        Flag("expand", "Show one line for each sub-commit and include more columns.", "bool", "x"),
+        Flag("origin", "Specify the type of commit to scope returned results by; options include AUTO, FSCK, & USER."),
+        *RAW,
+        FULL_TIMESTAMPS,
+        _PROJECT,
+    ),
+    long="This command returns a list of commits: of a project (as sets of one id), of one set, of a repo, or of a "
+    "branch.",
+    example="\t- {{alias}} foo ➔ returns all commits in repo foo \n"
+    "\t- {{alias}} foo@master --number 10 ➔ returns the last 10 commits on branch master \n"
+    "\t- {{alias}} 0001a0100b1c10d01111e001fa00b00c ➔ returns all commits with this ID \n",
+)
+def list_commit(call: Call) -> None:
+    require_raw(call)
+    if call.all and call.origin:
+        raise Failure("cannot specify both --all and --origin")
+    if not call.args:
+        _list_sets(call)
+    elif address.is_id(call.args[0]):
+        _list_set(call)
+    else:
+        _list_repo(call)
+
+
+def _list_sets(call: Call) -> None:
+    for name in ("origin", "from"):
+        if call.flags[name]:
+            raise Failure(f"cannot specify --{name} when listing all commits")
+    request = {"project": {"name": call.project}}
+    sets = call.pachd.stream(f"{API}/ListCommitSet", "pfs_v2.CommitSetInfo", request)
+    items: Iterable[Message] = (info for each in sets for info in each.commits) if call.expand else sets
+    if call.raw:
+        encoder = Encoder(call.output)
+        _up_to(call.number, items, encoder.write)
+        return
+
+    def show(out: TextIO) -> None:
+        header = _HEADER if call.expand else "ID\tSUBCOMMITS\tPROGRESS\tCREATED\tMODIFIED"
+        table = Table(header, out)
+        add = add_row if call.expand else _add_set
+        _up_to(call.number, items, lambda info: add(table, info, call.full_timestamps))
+        table.flush()
+
+    paged(show)
+
+
+def _up_to(number: int, items: Iterable[Message], take: Callable[[Message], None]) -> None:
+    """Take the first NUMBER items (0 = all). pachctl fails with this word when it stops before the end of a list
+    of sets.
+    """
+    for count, item in enumerate(items, 1):
+        take(item)
+        if number and count >= number:
+            raise Failure("BREAK")
+
+
+def _add_set(table: Table, info: Message, full: bool) -> None:
+    finished = [each for each in info.commits if "finished" in each]
+    failed = sum(1 for each in finished if each.error)
+    bar = progress_bar(len(finished) - failed, len(info.commits) - len(finished), failed)
+    started = sorted((each for each in info.commits if "started" in each), key=lambda each: seconds_of(each.started))
+    times = [ago(each, "started", full) for each in (started[0], started[-1])] if started else ["-", "-"]
+    table.add(info.commit_set.id, str(len(info.commits)), bar, *times)
+
+
+def _list_set(call: Call) -> None:
+    for name in ("from", "all", "origin"):
+        if call.flags[name]:
+            raise Failure(f"cannot specify --{name} when listing subcommits")
+    request = {"commit_set": {"id": call.args[0]}}
+    with saying("error from InspectCommitSet: "):
+        infos = list(call.pachd.stream(f"{API}/InspectCommitSet", INFO, request))
+    infos = infos[: call.number] if call.number else infos
+    if call.raw:
+        encoder = Encoder(call.output)
+        for info in infos:
+            encoder.write(info)
+        return
+
+    def show(out: TextIO) -> None:
+        with Table(_HEADER, out) as table:
+            for info in infos:
+                add_row(table, info, call.full_timestamps)
+
+    paged(show)
+
+
+def _list_repo(call: Call) -> None:
+    to: dict | None = address.commit(call.project, call.args[0])
+    assert to is not None
+    repo = to["repo"]
+    start = (
+        {"repo": repo, "id": call.flags["from"], "branch": {"repo": repo, "name": ""}} if call.flags["from"] else None
+    )
+    if not to["id"] and not to["branch"]["name"]:
+        to = None
+    request = {
+        "repo": repo,
+        "from": start,
+        "to": to,
+        "number": call.number,
+        "all": call.all,
+        "origin_kind": _origin(call.origin),
+    }
+    infos = call.pachd.stream(f"{API}/ListCommit", INFO, request)
+    if call.raw:
+        encoder = Encoder(call.output)
+        for info in infos:
+            encoder.write(info)
+        return
+    table = Table(_HEADER)
+    for info in infos:
+        add_row(table, info, call.full_timestamps)
+    table.flush()
+
+
+@command(
+    "subscribe commit",
+    "Print commits as they are created (finished).",
+    1,
+    "commit <repo>[@<branch>]",
+    (
+        Flag("from", "Subscribe to and return all commits since the specified commit."),
+        Flag("new", "Subscribe to and return only new commits created from now on.", "bool"),
+        Flag("all", "Specify results should return all types of commits (AUTO, FSCK, USER)", "bool"),
+        Flag("origin", "Only return commits of a specific type; options include AUTO, FSCK, & USER."),
+        *RAW,
+        FULL_TIMESTAMPS,
+        _PROJECT,
+    ),
+    long="This command prints the commits of a repo or branch, those that exist first, then each new one, until it "
+    "is stopped.",
+    example="\t- {{alias}} foo@master ➔ subscribe to commits in the foo repo on the master branch \n",
+)
+def subscribe_commit(call: Call) -> None:
+    branch = address.branch(call.project, call.args[0])
+    since = call.flags["from"]
+    if call.new and since:
+        raise Failure("--new and --from cannot be used together")
+    start = {"repo": branch["repo"], "branch": branch, "id": since} if call.new or since else None
+    if call.all and call.origin:
+        raise Failure("cannot specify both --all and --origin")
+    request = {
+        "repo": branch["repo"],
+        "branch": branch["name"],
+        "from": start,
+        "state": "STARTED",
+        "all": call.all,
+        "origin_kind": _origin(call.origin),
+    }
+    infos = call.pachd.stream(f"{API}/SubscribeCommit", INFO, request)
+    if call.raw:
+        encoder = Encoder(call.output)
+        for info in infos:
+            encoder.write(info)
+        return
+    require_raw(call)
+    with Table(_HEADER) as table:
+        try:
+            for info in infos:
+                add_row(table, info, call.full_timestamps)
+                table.flush()
+        except KeyboardInterrupt:
+            return
+
+
+@command(
+    "find commit",
+    "Find commits with reference to <filePath> within a branch starting from <repo@commitID>",
+    1,
+    "commit <repo>@<branch-or-commit>:<path/in/pfs> [flags]",
+    (
+        Flag("json", "Print the response in json.", "bool"),
+        Flag("limit", "Set the number of matching commits to return.", "uint32"),
+        Flag("timeout", "Set the search duration timeout.", "duration"),
+        project_flag("Specify the project (by name) in which commits are located."),
+    ),
+    long="This command returns the commits that added, changed or deleted a file, going back from the given commit.",
+    example="\t- {{alias}} foo@master:file \n\t- {{alias}} foo@master:file --limit 10 \n",
+)
+def find_commit(call: Call) -> None:
+    file = address.file(call.project, call.args[0])
+    request = {"start": file["commit"], "file_path": file["path"], "limit": call.limit}
+    timeout = call.flags["timeout"] / 1e9 or None
+    answers = call.pachd.stream(f"{API}/FindCommits", "pfs_v2.FindCommitsResponse", request, timeout=timeout)
+    if call.json:
+        _find_as_json(list(answers))
+        return
+    print("FOUND IN COMMITS", flush=True)
+    found = False
+    for answer in answers:
+        if "found_commit" in answer:
+            print(answer.found_commit.id)
+            found = True
+        elif "last_searched_commit" in answer:
+            if not found:
+                print("no commits found.")
+            print(f"\nLAST SEARCHED COMMIT\n{answer.last_searched_commit.id}")
+        sys.stdout.flush()
+
+
+def _find_as_json(answers: list[Message]) -> None:
+    import json
+
+    found = [to_json(each.found_commit) for each in answers if "found_commit" in each]
+    last = [to_json(each.last_searched_commit) for each in answers if "last_searched_commit" in each]
+    searched = max((each.commits_searched for each in answers), default=0)
+    result = {"FoundCommits": found, "LastSearchedCommit": last[-1] if last else None, "CommitsSearched": searched}
+    print(json.dumps(result, separators=(",", ":")))
