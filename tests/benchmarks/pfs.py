@@ -363,7 +363,7 @@ def provenance(folder: Path, count: int, commits: int) -> None:
                 return bytes((field << 3 | 2, len(value))) + value
 
             named = part(1, part(1, part(1, b"default")) + part(2, repo.encode()) + part(3, b"user"))
-            picked = part(2, part(1, named[2:]) + part(2, down.encode()))
+            picked = part(2, part(1, named) + part(2, down.encode()))
             return sum(1 for _ in channel.unary_stream(f"/pfs_v2.API/{method}")(part(1, picked)))
 
         assert walk("WalkCommitProvenance", "b") >= 1 and walk("WalkCommitSubvenance", "a") >= 1
