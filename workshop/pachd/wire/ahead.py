@@ -47,7 +47,7 @@ def ahead(items: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class Beside:
-    """Runs one call at a time in a thread of its own; the next waits for it. `done` waits, and raises what it raised."""
+    """Runs one call at a time in a thread of its own; the next waits for it. `done` waits, and raises what it did."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None

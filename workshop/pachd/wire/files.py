@@ -18,7 +18,6 @@ from workshop.pachd.wire.ahead import Beside, ahead
 from workshop.pachd.wire.schema import google, pfs_v2
 from workshop.pachd.wire.serve import Call, raw_answer, raw_request
 
-
 LARGE = 2 << 20  # bytes from which threads pay
 
 
