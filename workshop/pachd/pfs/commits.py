@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from workshop.pachd import errors, ids, provenance
 from workshop.pachd.model import BranchName, CommitHandle
 from workshop.pachd.pfs import acting, contents, rows
-from workshop.pachd.pfs import acting, contents, rows
 from workshop.pachd.pfs.ancestry import resolve, set_provenance
 from workshop.pachd.pfs.heads import put_head, upstream_heads
 from workshop.pachd.pfs.rows import Branch, Commit
