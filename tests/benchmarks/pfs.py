@@ -193,10 +193,28 @@ def bulk(folder: Path, count: int, rounds: int) -> None:
         disk.append(space[0] / (count * 1024))
         shutil.rmtree(folder / f"bulk{turn}")
     mine, git = statistics.median(ours), statistics.median(gits)
-    row(1, f"put + commit {count:,} x 1 KiB, CPU", f"{mine:.2f} s, git {git:.2f} s: {mine / git:.2f} x", "<= 1.1 x git", mine <= 1.1 * git)
-    row(3, f"disk for {count:,} x 1 KiB", f"{statistics.median(disk):.3f} x content, {max(inodes)} inodes a commit", "<= 1.15 x, <= 10", statistics.median(disk) <= 1.15 and max(inodes) <= 10)
+    row(
+        1,
+        f"put + commit {count:,} x 1 KiB, CPU",
+        f"{mine:.2f} s, git {git:.2f} s: {mine / git:.2f} x",
+        "<= 1.1 x git",
+        mine <= 1.1 * git,
+    )
+    row(
+        3,
+        f"disk for {count:,} x 1 KiB",
+        f"{statistics.median(disk):.3f} x content, {max(inodes)} inodes a commit",
+        "<= 1.15 x, <= 10",
+        statistics.median(disk) <= 1.15 and max(inodes) <= 10,
+    )
     wall = statistics.median(walls)
-    row(9, "the same, wall", f"{wall:.2f} s: {against_cluster('put 10,000', wall)}", ">= 2 x", CLUSTER["put 10,000"] >= 2 * wall)
+    row(
+        9,
+        "the same, wall",
+        f"{wall:.2f} s: {against_cluster('put 10,000', wall)}",
+        ">= 2 x",
+        CLUSTER["put 10,000"] >= 2 * wall,
+    )
 
 
 def one_changed(folder: Path, sizes: tuple[int, ...], puts: int) -> None:
@@ -262,7 +280,13 @@ def listing(folder: Path, count: int, rounds: int) -> None:
             theirs.append(timed(lambda: raw.send(pb.FileInfo.FromString)))
         raw.close()
     mine, bare = statistics.median(ours), statistics.median(theirs)
-    row(5, f"list_file of {count:,}", f"{count / mine:,.0f}/s, raw stream {count / bare:,.0f}/s: {bare / mine:.2f}", ">= 0.80 x raw", bare >= 0.8 * mine)
+    row(
+        5,
+        f"list_file of {count:,}",
+        f"{count / mine:,.0f}/s, raw stream {count / bare:,.0f}/s: {bare / mine:.2f}",
+        ">= 0.80 x raw",
+        bare >= 0.8 * mine,
+    )
     row(9, "the same", against_cluster("list 10,000", mine), "", True)
 
 
@@ -310,7 +334,13 @@ def large(folder: Path, size: int, rounds: int) -> None:
     raw.close()
     put, get_, raw_put, raw_get = map(statistics.median, (puts, gets, raw_puts, raw_gets))
     measured = f"put {raw_put / put:.2f}, get {raw_get / get_:.2f} of raw; {size / put / 1e6:,.0f}, {size / get_ / 1e6:,.0f} MB/s; {peak} MB"
-    row(6, f"{size // MIB} MiB in one file", measured, ">= 0.60 x raw, <= 200 MB", min(raw_put / put, raw_get / get_) >= 0.6 and peak <= 200)
+    row(
+        6,
+        f"{size // MIB} MiB in one file",
+        measured,
+        ">= 0.60 x raw, <= 200 MB",
+        min(raw_put / put, raw_get / get_) >= 0.6 and peak <= 200,
+    )
     scale = 1024 * MIB / size
     row(9, "put 1 GiB", against_cluster("put 1 GiB", put * scale), ">= 2 x", CLUSTER["put 1 GiB"] >= 2 * put * scale)
     row(9, "get 1 GiB", against_cluster("get 1 GiB", get_ * scale), ">= 2 x", CLUSTER["get 1 GiB"] >= 2 * get_ * scale)

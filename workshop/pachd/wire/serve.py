@@ -23,6 +23,7 @@ from workshop.pachd.wire import schema
 log = logging.getLogger("pachd.wire")
 
 Handler = Callable[..., Any]
+MOST_DETAILS = 4000  # characters of an error's text: longer ones break clients, which limit headers
 
 
 def raw_request(method: Handler) -> Handler:
@@ -183,6 +184,8 @@ def _runner(method: schema.Method, function: Handler, parse: Handler, serialize:
 def _status(method: schema.Method, error: BaseException) -> tuple[grpc.StatusCode, str]:
     if isinstance(error, errors.PachydermError):
         return grpc.StatusCode[error.code], error.text
+    if isinstance(error, RecursionError):
+        return grpc.StatusCode.UNKNOWN, f"{method.name}: directories are nested too deeply"
     if isinstance(error, MemoryError):
         return grpc.StatusCode.RESOURCE_EXHAUSTED, f"{method.name}: out of memory"
     if isinstance(error, OSError) and error.errno == 28:
@@ -209,7 +212,8 @@ def _guard_unary(method: schema.Method, run: Handler, authorize: Callable[[Call]
         except grpc.RpcError:  # the client's stream broke: nobody reads an answer
             context.abort(grpc.StatusCode.CANCELLED, "the client's stream broke")
         except Exception as error:
-            context.abort(*_status(method, error))
+            code, text = _status(method, error)
+            context.abort(code, text if len(text) <= MOST_DETAILS else text[:MOST_DETAILS] + "...")
         raise AssertionError("unreachable")
 
     return handle
@@ -228,6 +232,7 @@ def _guard_stream(method: schema.Method, run: Handler, authorize: Callable[[Call
         except grpc.RpcError:
             context.abort(grpc.StatusCode.CANCELLED, "the client's stream broke")
         except Exception as error:
-            context.abort(*_status(method, error))
+            code, text = _status(method, error)
+            context.abort(code, text if len(text) <= MOST_DETAILS else text[:MOST_DETAILS] + "...")
 
     return handle
