@@ -32,6 +32,8 @@ def surrounded(
         return text
     if name == "StartCommit":
         return _start_commit(asked, text)
+    if name == "CreateProject" and text == f"project {asked['project']['name']} already exists":
+        return f'project "{asked["project"]["name"]}" already exists\n{text}'
     if code != "NotFound":
         return _unstarted(name, text)
     if name in ("InspectBranch", "DeleteBranch") and _MISSING.match(text):
