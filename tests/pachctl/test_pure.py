@@ -123,6 +123,20 @@ def test_a_long_edge_passes_a_layer_as_a_line():
             "start commit in transaction: branch must be specified",
         ),
         ("StartCommit", {}, "start commit in transaction: x", "Unknown", "start commit in transaction: x"),
+        (
+            "CreateBranch",
+            {"branch": {"repo": _REPO, "name": "b"}, "head": {"repo": _REPO, "id": "x", "branch": {"name": ""}}},
+            'branch "x" not found in repo P/r',
+            "NotFound",
+            'unable to inspect P/r@x: pick commit tx: commit P/r@x not found\nbranch "" not found in repo P/r',
+        ),
+        (
+            "CreateBranch",
+            {"branch": {"repo": _REPO, "name": "b"}, "head": None, "trigger": {"branch": "s"}},
+            "repo P/r not found",
+            "NotFound",
+            "repo P/r not found",
+        ),
         ("ListRepo", {}, "repo P/r not found", "NotFound", "repo P/r not found"),
         (
             "DeleteBranch",

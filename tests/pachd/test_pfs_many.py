@@ -294,7 +294,7 @@ def _check(stub, acknowledged: dict[str, set[str]]) -> None:
 
 
 def test_kill_9_loses_nothing_that_was_acknowledged(pachd):
-    survive(pachd, 2)
+    survive(pachd, 1)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 _MISSING = re.compile(r'(?:branch "[^"]*"|repo \S+|commit \S+) not found')
+_SURROUNDED = re.compile(r"pick commit tx: commit \S+ not found\n")
 _IN_TRANSACTION = {"FinishCommit": "finish commit in transaction: ", "GetFile": "get file: "}
 
 
@@ -27,8 +28,12 @@ def surrounded(
     repo is there, and is asked only where the text does not say what is missing.
     """
     name, asked = method.rsplit("/", 1)[1], request or {}
+    if _SURROUNDED.search(text):
+        return text
     if name == "StartCommit":
         return _start_commit(asked, text)
+    if name == "CreateProject" and text == f"project {asked['project']['name']} already exists":
+        return f'project "{asked["project"]["name"]}" already exists\n{text}'
     if code != "NotFound":
         return _unstarted(name, text)
     if name in ("InspectBranch", "DeleteBranch") and _MISSING.match(text):
@@ -43,9 +48,10 @@ def surrounded(
     if match := re.match(r"(file .* not found in repo .* at commit) \S+$", text, re.S):
         return f"{match.group(1)} {commit['id']}"  # a cluster repeats the id that the request gave, or none
     before = _IN_TRANSACTION.get(name, "")
-    if text.startswith('project "'):
-        return f"{before}pick commit tx: picking commit: picking branch: picking repo: picking project: {text}"
-    return f"{before}{_unpicked(commit)}\n{text}" if _MISSING.match(text) else text
+    cause = text.removeprefix(before).removeprefix("pick commit tx: ")
+    if cause.startswith('project "'):
+        return f"{before}pick commit tx: picking commit: picking branch: picking repo: picking project: {cause}"
+    return f"{before}{_unpicked(commit)}\n{cause}" if _MISSING.match(cause) else text
 
 
 def _unstarted(name: str, text: str) -> str:
@@ -90,8 +96,9 @@ def _is_named(commit: Mapping[str, Any], text: str) -> bool:
 
 def _start_commit(asked: Mapping[str, Any], text: str) -> str:
     before = "start commit in transaction: "
-    if text.startswith(before):
-        return text
+    text = text.removeprefix(before)
+    if text.startswith("create commit: "):
+        return before + text
     if "has not been finished" in text:
         return f"{before}create commit: {text}"
     if asked.get("parent") and _MISSING.match(text):

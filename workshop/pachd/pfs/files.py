@@ -152,9 +152,9 @@ def one_file(view: View, pattern: str, datum: str = "") -> Entry:
         if clashing and not datum:
             raise errors.PachydermError(str(clashing[0]))
     if len(found) > 1:
-        raise errors.PachydermError("get file: matched multiple files. Use GetFileTAR instead")
+        raise errors.PachydermError("matched multiple files. Use GetFileTAR instead")
     if found[0].is_directory:
-        raise errors.PachydermError("get file: cannot get directory or non-regular file. Use GetFileTAR instead")
+        raise errors.PachydermError("cannot get directory or non-regular file. Use GetFileTAR instead")
     return found[0]
 
 
