@@ -222,7 +222,7 @@ def read_index(path: Path, root: Path | None = None) -> Index:
 
     A few rows at a time, so that opening takes little more memory than the index itself.
     """
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:
         metadata = file.schema_arrow.metadata or {}
         if metadata.get(b"version") != VERSION.encode():
             raise ValueError(f"{path} is not an index of version {VERSION}: delete it and let it be made anew")

@@ -20,9 +20,10 @@
 
 static void combine_rows(const uint8_t *restrict upper, const uint8_t *restrict lower, int weight, int16_t *restrict row, int count)
 {
-    const int other = 256 - weight;
+    /* The sum is at most 65280, so sixteen bits hold it, and the compiler takes eight or sixteen of them at a time. */
+    const uint16_t above = (uint16_t)(256 - weight), below = (uint16_t)weight;
     for (int i = 0; i < count; i++)
-        row[i] = (int16_t)(upper[i] * other + lower[i] * weight - BIAS);
+        row[i] = (int16_t)(uint16_t)((uint16_t)(upper[i] * above) + (uint16_t)(lower[i] * below) - BIAS);
 }
 
 #ifdef X86
@@ -38,9 +39,11 @@ __attribute__((target("ssse3"))) static void combine_columns_ssse3(
         __m128i two = _mm_loadu_si128((const __m128i *)(row + offset[i]));
         __m128i sum = _mm_madd_epi16(_mm_shuffle_epi8(two, pair), _mm_set1_epi32(weights[i]));
         uint32_t pixel = (uint32_t)_mm_cvtsi128_si32(_mm_shuffle_epi8(_mm_add_epi32(sum, round), pack));
-        out[0] = (uint8_t)pixel;
-        out[1] = (uint8_t)(pixel >> 8);
-        out[2] = (uint8_t)(pixel >> 16);
+        if (i + 1 == side) {
+            memcpy(out, &pixel, 3);
+            break;
+        }
+        memcpy(out, &pixel, 4); /* the fourth byte is the next pixel's, which comes right after */
         out += 3;
     }
 }

@@ -74,10 +74,10 @@ def against_cluster(name: str, seconds: float) -> str:
 
 
 class Raw:
-    """A bare gRPC server as a process of its own: swallows a stream, or sends `count` messages from a file."""
+    """A bare gRPC server as a process of its own: swallows a stream, or sends the messages of a file so many times."""
 
-    def __init__(self, data: Path | None = None) -> None:
-        arguments = [sys.executable, __file__, "--serve", str(data or "")]
+    def __init__(self, data: Path, times: int = 1) -> None:
+        arguments = [sys.executable, __file__, "--serve", str(data), "--times", str(times)]
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.channel = grpc.insecure_channel(f"127.0.0.1:{int(self.process.stdout.readline())}", options=OPTIONS)
@@ -96,15 +96,15 @@ class Raw:
         self.process.stdout.close()
 
 
-def serve(data: str) -> None:
+def serve(data: str, times: int) -> None:
     messages: list[bytes] = []
-    if data:
-        content = Path(data).read_bytes()
-        at = 0
-        while at < len(content):
-            length = int.from_bytes(content[at : at + 4], "big")
-            messages.append(content[at + 4 : at + 4 + length])
-            at += 4 + length
+    content = Path(data).read_bytes()
+    at = 0
+    while at < len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        messages.append(content[at + 4 : at + 4 + length])
+        at += 4 + length
+    messages *= times
 
     def swallow(stream: Iterator[bytes], context: object) -> bytes:
         for _ in stream:
@@ -308,9 +308,8 @@ def large(folder: Path, size: int, rounds: int) -> None:
 
     stored = folder / "large"
     with stored.open("wb") as file:
-        for start in range(0, size, MIB):
-            file.write((MIB + 4).to_bytes(4, "big") + b"\n\x80\x80\x40" + os.urandom(8) + bytes(MIB - 8))
-    raw = Raw(stored)
+        file.write((MIB + 4).to_bytes(4, "big") + b"\n\x80\x80\x40" + os.urandom(MIB))
+    raw = Raw(stored, size // MIB)
     puts, gets, raw_puts, raw_gets = [], [], [], []
     with Pachd(folder / "large-state") as daemon:
         client = daemon.client()
@@ -333,7 +332,8 @@ def large(folder: Path, size: int, rounds: int) -> None:
         peak = memory(daemon.process.pid)
     raw.close()
     put, get_, raw_put, raw_get = map(statistics.median, (puts, gets, raw_puts, raw_gets))
-    measured = f"put {raw_put / put:.2f}, get {raw_get / get_:.2f} of raw; {size / put / 1e6:,.0f}, {size / get_ / 1e6:,.0f} MB/s; {peak} MB"
+    measured = f"put {raw_put / put:.2f}, get {raw_get / get_:.2f} of raw; "
+    measured += f"{size / put / 1e6:,.0f}, {size / get_ / 1e6:,.0f} MB/s; {peak} MB"
     row(
         6,
         f"{size // MIB} MiB in one file",
@@ -363,7 +363,7 @@ def provenance(folder: Path, count: int, commits: int) -> None:
                 return bytes((field << 3 | 2, len(value))) + value
 
             named = part(1, part(1, part(1, b"default")) + part(2, repo.encode()) + part(3, b"user"))
-            picked = part(2, part(1, named[2:]) + part(2, down.encode()))
+            picked = part(2, part(1, named) + part(2, down.encode()))
             return sum(1 for _ in channel.unary_stream(f"/pfs_v2.API/{method}")(part(1, picked)))
 
         assert walk("WalkCommitProvenance", "b") >= 1 and walk("WalkCommitSubvenance", "a") >= 1
@@ -394,9 +394,10 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", type=int, help="rows of the table: 1 to 8 (9 comes with them)")
     parser.add_argument("--quick", action="store_true", help="smaller numbers, for a look")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--times", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
-        return serve(options.serve)
+        return serve(options.serve, options.times)
     quick, rows = options.quick, set(options.rows or range(1, 9))
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="pfs-bench-", dir="/var/tmp") as name:

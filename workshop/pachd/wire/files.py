@@ -14,8 +14,12 @@ from workshop.pachd.pfs.modify import Changes, Copied
 from workshop.pachd.store.blobs import Content
 from workshop.pachd.store.trees import Entry, entry_size
 from workshop.pachd.wire import encode, fast, names, schema
+from workshop.pachd.wire.ahead import Beside, ahead
 from workshop.pachd.wire.schema import google, pfs_v2
 from workshop.pachd.wire.serve import Call, raw_answer, raw_request
+
+
+LARGE = 2 << 20  # bytes from which threads pay
 
 
 class Files:
@@ -106,7 +110,8 @@ class Files:
         content = view.trees.content(entry.value)
         if not content.size:
             yield b""  # python-pachyderm waits for a first message, whatever the size
-        yield from map(fast.bytes_value, self._pieces(content, max(0, request.offset)))
+        messages = map(fast.bytes_value, self._pieces(content, max(0, request.offset)))
+        yield from ahead(messages) if content.size > LARGE else messages
 
     def _view_to_get(self, file: Any, call: Call) -> views.View:
         try:
@@ -142,18 +147,33 @@ class Files:
 
 def fill(pfs: Pfs, changes: Changes, requests: Iterator[bytes]) -> None:
     """Take in the messages of a ModifyFile or CreateFileSet call."""
+    beside = Beside()
+    try:
+        _fill(pfs, changes, requests, beside)
+        beside.done()
+    finally:
+        beside.settle()
+
+
+def _fill(pfs: Pfs, changes: Changes, requests: Iterator[bytes], beside: Beside) -> None:
     message: bytes | None
     part: memoryview | None
     while (message := next(requests, None)) is not None:
         kind, part = fast.body(message)
         if kind == fast.ADD:
             added = fast.added(part)
+            if len(added.data) >= LARGE:  # hashed and written while the next message comes
+                beside.run(changes.add, added.path, added.datum, added.data)
+                message = part = added = None  # type: ignore[assignment]  # messages may be of 20 MiB: few at a time
+                continue
+            beside.done()
             if added.url is None:
                 changes.add(added.path, added.datum, added.data)
             else:
                 _add_url(pfs, changes, added.path, added.datum, added.url)
-            message = part = added = None  # type: ignore[assignment]  # the next message may be of 20 MiB too: one of them at a time
-        elif kind == fast.DELETE:
+            continue
+        beside.done()
+        if kind == fast.DELETE:
             changes.delete(*fast.deleted(part))
         elif kind == fast.COPY:
             changes.copy(_copy(pfs, fast_message(pfs_v2.CopyFile, part)))
