@@ -130,6 +130,8 @@ def _create_branch(asked: Mapping[str, Any], text: str) -> str:
     if trigger.get("branch") and text.startswith(f'branch "{trigger["branch"]}" not found'):
         row = f"branch (id=0, branch={_repo(own)}@{trigger['branch']}) not found"
         return f"create branch: update head: updating branch trigger: {row}"
+    if trigger.get("branch"):
+        return text
     for repo, before in [
         (own, ""),
         *((each["repo"], "create empty commit: ") for each in asked.get("provenance") or ()),
