@@ -265,7 +265,7 @@ def pack_rows(batches: Iterable[pa.RecordBatch], rows: int, metadata: dict[bytes
         folders=list(folders),
         folder=folder[:count],
         names=np.frombuffer(names, np.uint8),
-        name_ends=_ends(name_lengths[:count]),
+        name_ends=_ends(name_lengths[:count], np.uint32),
         labels=labels[:count],
         sizes=sizes[:count],
         careful=careful[:count],
@@ -275,9 +275,9 @@ def pack_rows(batches: Iterable[pa.RecordBatch], rows: int, metadata: dict[bytes
     )
 
 
-def _ends(lengths: np.ndarray) -> np.ndarray:
-    """Where each of some things end to end begins, and the last ends: int64, one more than there are lengths."""
-    ends = np.zeros(len(lengths) + 1, np.int64)
+def _ends(lengths: np.ndarray, kind: type = np.int64) -> np.ndarray:
+    """Where each of some things end to end begins, and the last ends: one more than there are lengths."""
+    ends = np.zeros(len(lengths) + 1, kind)
     np.cumsum(lengths, out=ends[1:])
     return ends
 
