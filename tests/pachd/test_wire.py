@@ -114,3 +114,28 @@ def test_listening_beyond_loopback_demands_a_token(tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and "needs a token" in done.stderr
+
+
+def test_an_upload_that_breaks_off_leaves_no_commit(shared_pachd):
+    """However early or late: what the client did not finish sending was never sent."""
+    from python_pachyderm.proto.v2.pfs import pfs_pb2 as pb
+    from python_pachyderm.proto.v2.pfs.pfs_pb2_grpc import APIStub
+
+    client = shared_pachd.client()
+    client.create_repo("broken-off")
+    target = pb.Commit(branch=pb.Branch(repo=pb.Repo(name="broken-off", type="user"), name="master"))
+
+    def requests(messages):
+        yield pb.ModifyFileRequest(set_commit=target)
+        for number in range(messages):
+            yield pb.ModifyFileRequest(add_file=pb.AddFile(path=f"/{number}", raw={"value": b"x" * 1000}))
+        raise OSError("the disk went away")
+
+    with grpc.insecure_channel(shared_pachd.address) as channel:
+        for number in range(40):
+            with pytest.raises(grpc.RpcError):
+                APIStub(channel).ModifyFile(requests(number % 5), timeout=10)
+    assert list(client.list_commit("broken-off")) == []
+    client.put_file_bytes(("broken-off", "master"), "/whole", b"1")
+    assert [info.file.path for info in client.list_file(("broken-off", "master"), "/")] == ["/whole"]
+    client.delete_repo("broken-off")

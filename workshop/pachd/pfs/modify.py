@@ -259,8 +259,14 @@ class Changes:
 # ------------------------------------------------------------------ calls
 
 
-def modify(pfs: Pfs, handle: CommitHandle, fill: Callable[[Changes], None]) -> None:
-    """Make all changes that `fill` takes in: to an open commit, or as a commit of their own. All or nothing."""
+def modify(
+    pfs: Pfs, handle: CommitHandle, fill: Callable[[Changes], None], broken: Callable[[], bool] = lambda: False
+) -> None:
+    """Make all changes that `fill` takes in: to an open commit, or as a commit of their own. All or nothing.
+
+    broken: whether the sender has gone. A stream that it broke off can look as if it had ended, for a moment; so it is
+    asked last, before all becomes visible.
+    """
     store = pfs.store
     with store.database.read() as db:
         current = _target_now(store, db, handle)
@@ -272,6 +278,8 @@ def modify(pfs: Pfs, handle: CommitHandle, fill: Callable[[Changes], None]) -> N
             commits.set_content(tx, commit, changes.make(tx.db, commit.root) or None, changes.added)
             if one_shot:
                 commits.finish(tx, commit)
+            if broken():
+                raise errors.Cancelled("the client's stream broke")
 
 
 @contextmanager

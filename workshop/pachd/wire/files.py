@@ -38,7 +38,7 @@ class Files:
         if kind != fast.SET_COMMIT:
             raise errors.PachydermError("first message must be a commit")
         handle = names.commit_handle(fast_message(pfs_v2.Commit, part))
-        modify.modify(self.pfs, handle, lambda changes: fill(self.pfs, changes, requests))
+        modify.modify(self.pfs, handle, lambda changes: fill(self.pfs, changes, requests), call.cancelled)
         return google.Empty()
 
     # ------------------------------------------------------------------ reading

@@ -86,7 +86,7 @@ class Call:
 
     def cancelled(self) -> bool:
         """Whether nobody waits for an answer any more."""
-        return self._over.is_set()
+        return self._over.is_set() or not self._context.is_active()
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
