@@ -67,6 +67,47 @@ class Place:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def launch(log: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """A sandbox process that waits to be told where it is to work."""
+    command = [sys.executable, "-S", "-E", "-s", str(MAIN)]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0, start_new_session=True
+    )
+
+
+class Spares:
+    """Sandbox processes started ahead, so that a pipeline's first datum does not wait for an interpreter to come up."""
+
+    def __init__(self, log: Path, number: int = 3) -> None:
+        self._log, self._number = log, number
+        self._ready: list[subprocess.Popen[bytes]] = []
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            return launch(log)
+
+    def take(self) -> subprocess.Popen[bytes]:
+        """A process, started now if none is ready."""
+        while self._ready:
+            process = self._ready.pop()
+            if process.poll() is None:
+                return process
+        return self._launch()
+
+    def refill(self) -> bool:
+        """Start one more if there is room; whether there is still."""
+        if len(self._ready) < self._number:
+            self._ready.append(self._launch())
+        return len(self._ready) < self._number
+
+    def close(self) -> None:
+        for process in self._ready:
+            process.kill()
+            process.wait()
+        self._ready.clear()
+
+
 class Sandbox:
     """A running sandbox process. Raises SandboxLost wherever it turns out to be gone."""
 
@@ -77,15 +118,12 @@ class Sandbox:
         modes: Iterable[str] = MODES,
         batching: bool = False,
         open_to_all: bool = False,
-        log: Any = subprocess.DEVNULL,
+        process: subprocess.Popen[bytes] | None = None,
     ) -> None:
         place.make()
         self.place = place
         self.pack = pack
-        command = [sys.executable, "-S", "-E", "-s", str(MAIN)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0, start_new_session=True
-        )
+        self._process = process or launch()
         assert self._process.stdin and self._process.stdout
         self._commands, self._events = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._commands, False)

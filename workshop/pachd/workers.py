@@ -23,7 +23,7 @@ from typing import Any
 from workshop.pachd import ids, runner
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pps.records import Pipeline
-from workshop.pachd.runner import Isolation, Place, Sandbox, SandboxLost
+from workshop.pachd.runner import Isolation, Place, Sandbox, SandboxLost, Spares
 from workshop.pachd.store import Store
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ class Surroundings:
     port: int = 0
     secret: str = field(default_factory=ids.new_id)
     isolation: Isolation = UNTRIED
+    spares: Spares | None = None
 
     @property
     def folder(self) -> Path:
@@ -140,7 +141,7 @@ class Worker:
                 [shared.isolation.mode],
                 batching=pool.batching,
                 open_to_all=bool(pool.account),
-                log=pool.error_log(),
+                process=shared.spares.take() if shared.spares is not None else None,
             )
             self.sandbox.wait_for("ready")
             self.jobs.clear()
@@ -260,10 +261,6 @@ class Pool:
         for key, value in values.items():
             (folder / key).write_bytes(value)
         self.code()[place] = folder
-
-    def error_log(self) -> Any:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return (self.folder / "sandbox.log").open("ab")
 
     def settings(self, secrets: dict[str, str], details: dict[str, Any], spec_commit: str) -> dict[str, Any]:
         """What all datums of a job have in common, but for the job's own variables."""

@@ -87,6 +87,7 @@ class Scheduler:
     def _main(self) -> None:
         self.shared.isolation = runner.probe()
         log.info("workers have %s", self.shared.isolation.describe())
+        self.shared.spares = runner.Spares(self.store.folder / "sandbox.log")
         self._take_up()
         while not self._stopping:
             try:
@@ -96,6 +97,7 @@ class Scheduler:
                 time.sleep(0.05)
         for pool in list(self.pools.values()):
             self._close_pool(pool)
+        self.shared.spares.close()
 
     def _turn(self) -> None:
         while self.inbox:
@@ -109,7 +111,9 @@ class Scheduler:
             run.note()
         timers = [run.next_note() for run in self.runs.values()] + [self.crons.next_time()]
         due = min((when for when in timers if when is not None), default=time.monotonic() + IDLE / 2)
-        changed = self._seen != self.store.changes.count or self.inbox
+        changed = self._seen != self.store.changes.count or bool(self.inbox)
+        if not self.runs and self._known and self.shared.spares is not None and not changed:
+            changed = self.shared.spares.refill()  # while nothing else is to be done
         wait = 0.0 if busy or changed else min(IDLE / 2, max(0.0, due - time.monotonic()))
         for key, _ in self._selector.select(wait):
             if key.fd == self._wake_reader:
