@@ -1,11 +1,12 @@
 # make run   the environment, then the whole Iris workshop on the embedded pachd
 # make test  the environment, then all tests
+# make extras  what the breast-cancer and image workshops need beside it
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format conformance coverage bench clean
+.PHONY: help run extras test test-all lint format conformance coverage bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -16,6 +17,13 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -c constraints.txt -e .
 	@touch $@
+
+$(VENV)/.extras: $(VENV)/.run
+	@echo "Adding what the breast-cancer and image workshops need ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -c constraints.txt -e '.[breast-cancer,images]'
+	@touch $@
+
+extras: $(VENV)/.extras
 
 $(VENV)/.test: $(VENV)/.run
 	@echo "Adding what the tests need ..."
