@@ -108,7 +108,11 @@ def test_what_is_no_pattern_is_refused(pattern):
 
 
 def test_a_backslash_before_the_first_wildcard_matches_nothing_as_in_pachyderm():
-    assert not Glob("/b\\$c").matches("/b$c") and Glob("/?\\$c").matches("/b$c")
+    assert not Glob("/b\\$c*").matches("/b$c") and Glob("/?\\$c").matches("/b$c")
+
+
+def test_a_backslash_in_a_pattern_without_wildcards_escapes():
+    assert Glob("/\\a.csv").matches("/a.csv") and not Glob("/\\a.csv").matches("/\\a.csv")
 
 
 def test_a_trailing_slash_of_the_path_does_not_count():

@@ -75,8 +75,10 @@ class Glob:
             self.groups = parser.groups
             first = next((at for at, char in enumerate(self.pattern) if char in SPECIAL), len(self.pattern))
             plain = self.pattern[:first]
-            self._nothing = "\\" in plain  # so Pachyderm: it compares what is before the first wildcard as it stands
-            self.literal = plain if first == len(self.pattern) else None
+            self.literal = re.sub(r"\\(.)", r"\1", plain) if first == len(self.pattern) else None
+            # so Pachyderm: it compares what is before the first wildcard as it stands, backslashes too
+            self._nothing = "\\" in plain and self.literal is None
+            plain = plain if self.literal is None else self.literal
             self.folder = plain[: plain.rindex("/") + 1]  # every match lies in this directory (or is it)
             self.depth = _slashes(self._nodes)  # of "/" in a match, at most; None = no bound
             self.prefix = plain
