@@ -90,12 +90,16 @@ def listing(
         conditions.append(f"created {'>' if reverse else '<'} ?")
         values.append(marker)
     order = "ASC" if reverse else "DESC"
-    return map(job_of, db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY id {order}", values))
+    return map(job_of, db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY created {order}, id", values))
 
 
 # ---------------------------------------------------------------- made with commits
 def create_for_set(tx: Any) -> None:
-    """Make a job for each open output commit of the transaction's commit set; a hook of Pfs.at_end."""
+    """Make a job for each open output commit of the transaction's commit set; a hook of Pfs.at_end.
+
+    Rows come in the order of the DAG. Times of creation differ by a nanosecond so that a list, newest first, has the
+    jobs of a set by their pipelines' names, as a cluster lists them.
+    """
     found = tx.db.execute(
         "SELECT r.project, r.name, p.version FROM commits c"
         " JOIN repo r ON r.id = c.repo AND r.type = ?"
@@ -104,7 +108,9 @@ def create_for_set(tx: Any) -> None:
         " AND c.branch = p.output_branch AND p.type <> 2 ORDER BY c.id",
         (USER, tx.set_id),
     ).fetchall()
-    for number, row in enumerate(found):
+    names = sorted(((row["project"], row["name"]) for row in found), reverse=True)
+    for row in found:
+        number = names.index((row["project"], row["name"]))
         tx.db.execute(
             "INSERT INTO job (project, pipeline, set_id, version, state, created) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (project, pipeline, set_id) DO NOTHING",
