@@ -137,7 +137,7 @@ def set_state(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
         (
             state,
             reason,
-            state == JobState.RUNNING,
+            state in (JobState.RUNNING, JobState.UNRUNNABLE),
             tx.now,
             state in TERMINAL,
             tx.now,
