@@ -19,7 +19,7 @@ from workshop.cli_common import find_guide
 ROOT = Path(__file__).resolve().parents[1]
 WORKSHOPS = readme.load(ROOT / "README.md")
 # Workshops whose steps take minutes: part of the full run only.
-LONG = {"breast-cancer"}
+LONG = {"breast-cancer", "image-pipeline"}
 STEPS = [
     pytest.param(name, step.number, marks=[pytest.mark.slow] if name in LONG else [], id=f"{name}-{step.number}")
     for name, workshop in WORKSHOPS.items()
