@@ -143,18 +143,14 @@ class Trees:
         return self.directory_hash(entry.value) if entry.is_directory else self.file_hash(entry.value)
 
     def directory_hash(self, value: Root) -> bytes:
-        """The hash of a directory: of the hashes of what lies in it, in the order of names, which are not in it.
-
-        So a cluster has it: a file that is renamed and keeps its place leaves the hash as it was.
-        """
+        """The hash of a directory: of the hashes of what lies in it, in order. Names are not in it, as on a cluster."""
         root = unpack(value).map
         return digest(b"".join(part.to_bytes(32, "big") for part in self._fold(root))) if root else digest(b"")
 
     def _fold(self, name: bytes) -> tuple[int, int]:
-        """What a node stands for in a directory's hash: x -> a * x + b modulo a prime, one such map after another.
+        """What a node adds to a directory's hash: the map x -> a * x + b modulo a prime, one entry's after another's.
 
-        Putting maps after one another is associative, so the result does not depend on where nodes end (names decide
-        that), and an edit works out anew only the nodes it made.
+        That is associative: where nodes end does not matter, and an edit works out anew only the nodes it made.
         """
         known = _FOLDS.get(name)
         if known is not None:
