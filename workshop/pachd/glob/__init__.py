@@ -62,6 +62,13 @@ def _loops(nodes: tuple[object, ...], inner: bool = False) -> Iterator[bool]:
                 yield from _loops(choice, inner or repeats)
 
 
+def _repeats_groups(nodes: tuple[object, ...]) -> bool:
+    """Whether a group may be taken any number of times: one text can then be read in very many ways."""
+    return any(
+        isinstance(node, Group) and (node.times in "*+" or any(map(_repeats_groups, node.choices))) for node in nodes
+    )
+
+
 class Glob:
     """A compiled pattern. PachydermError when it is none."""
 
@@ -85,7 +92,8 @@ class Glob:
             begins = _begins_rule(self._nodes)
             loops = list(_loops(self._nodes))
             self._program: list[tuple] | None = None
-            if any(loops) or len(loops) > (2 if self.depth is None else 1 + self.depth):
+            many = len(loops) > (2 if self.depth is None else 1 + self.depth)
+            if many or any(loops) or _repeats_groups(self._nodes):  # what backtracking may need for ever
                 self._program = machine.assemble(self._nodes, begins, self.groups)
             else:
                 self._regex = re.compile(_regex(self._nodes, begins), re.DOTALL)
