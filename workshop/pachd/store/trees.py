@@ -139,35 +139,32 @@ class Trees:
         return digest(value[8:]) if (len(value) - 8) % HASH_SIZE == 0 else self.content(value).hash
 
     def hash(self, entry: Entry) -> bytes:
-        """What files, or directories, of the same content have in common; names and datum tags do not count."""
+        """What files or directories of the same content have in common; names below count, datum tags do not."""
         return self.directory_hash(entry.value) if entry.is_directory else self.file_hash(entry.value)
 
     def directory_hash(self, value: Root) -> bytes:
-        """The hash of a directory: of the hashes of what lies in it, in order. Names are not in it, as on a cluster."""
+        """The hash of a directory: of names and hashes below it, in order."""
         root = unpack(value).map
-        return digest(b"".join(part.to_bytes(32, "big") for part in self._fold(root))) if root else digest(b"")
+        return self._hash(root) if root else digest(b"")
 
-    def _fold(self, name: bytes) -> tuple[int, int]:
-        """What a node adds to a directory's hash: the map x -> a * x + b modulo a prime, one entry's after another's.
-
-        That is associative: where nodes end does not matter, and an edit works out anew only the nodes it made.
-        """
-        known = _FOLDS.get(name)
+    def _hash(self, name: bytes) -> bytes:
+        known = _HASHES.get(name)
         if known is not None:
             return known
         node = self.maps.node(name)
-        a, b = 1, 0
-        for key, value in zip(node.keys, node.values, strict=True):
-            if node.level:
-                c, d = self._fold(value)
-            else:
-                one = self.directory_hash(value) if key.endswith(b"/\0") else self.file_hash(value)
-                c, d = int.from_bytes(one[:16], "big") + 1, int.from_bytes(one[16:], "big")
-            a, b = a * c % _PRIME, (b * c + d) % _PRIME
-        if len(_FOLDS) >= 200_000:
-            _FOLDS.clear()
-        _FOLDS[name] = a, b
-        return a, b
+        if node.level:
+            result = digest(b"".join(map(self._hash, node.values)))
+        else:
+            parts = []
+            for key, value in zip(node.keys, node.values, strict=True):
+                label = key[: key.index(0) + 1]
+                parts.append(label)
+                parts.append(self.directory_hash(value) if label[-2:] == b"/\0" else self.file_hash(value))
+            result = digest(b"".join(parts))
+        if len(_HASHES) >= 200_000:
+            _HASHES.clear()
+        _HASHES[name] = result
+        return result
 
     # -------------------------------------------------------------- looking
 
@@ -379,8 +376,7 @@ class Trees:
                         yield from self.content(value).chunks
 
 
-_FOLDS: dict[bytes, tuple[int, int]] = {}  # of nodes of directories; equal nodes have equal hashes for ever
-_PRIME = 2**255 - 19
+_HASHES: dict[bytes, bytes] = {}  # of nodes of directories; equal nodes have equal hashes for ever
 
 
 def _split(body: bytes) -> Sequence[bytes]:
