@@ -111,7 +111,7 @@ def test_collisions_are_found_where_they_are(first, second):
     if brute_collisions(before):
         base, before = b"", {}
     root, after = run(store, base, before, second)
-    found = sorted(collisions.find(store.maps, base, root))
+    found = sorted(collisions.find(store.maps, base, root), key=lambda collision: collision.path.encode())
     assert bool(found) == bool(brute_collisions(after))
     if found:
         assert found[0].path in brute_collisions(after)
