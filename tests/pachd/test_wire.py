@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import grpc
 import pytest
 
@@ -131,10 +133,12 @@ def test_an_upload_that_breaks_off_leaves_no_commit(shared_pachd):
             yield pb.ModifyFileRequest(add_file=pb.AddFile(path=f"/{number}", raw={"value": b"x" * 1000}))
         raise OSError("the disk went away")
 
-    with grpc.insecure_channel(shared_pachd.address) as channel:
-        for number in range(40):
-            with pytest.raises(grpc.RpcError):
-                APIStub(channel).ModifyFile(requests(number % 5), timeout=10)
+    def break_off(messages):
+        with grpc.insecure_channel(shared_pachd.address) as channel, pytest.raises(grpc.RpcError):
+            APIStub(channel).ModifyFile(requests(messages), timeout=10)
+
+    with ThreadPoolExecutor(8) as senders:
+        list(senders.map(break_off, [number % 5 for number in range(400)]))
     assert list(client.list_commit("broken-off")) == []
     client.put_file_bytes(("broken-off", "master"), "/whole", b"1")
     assert [info.file.path for info in client.list_file(("broken-off", "master"), "/")] == ["/whole"]

@@ -155,7 +155,7 @@ def _absent(method: schema.Method) -> Handler:
 
 def _parser(method: schema.Method, function: Handler) -> Callable[[Any], Any]:
     if getattr(function, "raw_request", False):
-        return lambda data: data
+        return _whole if method.streams_in else lambda data: data
     kind = schema.message_class(method.request)
 
     def parse(data: bytes) -> Any:
@@ -165,8 +165,18 @@ def _parser(method: schema.Method, function: Handler) -> Callable[[Any], Any]:
             raise errors.Internal(f"grpc: error unmarshalling request: {error or 'invalid wire format'}") from None
 
     if method.streams_in:
-        return lambda stream: map(parse, stream)
+        return lambda stream: map(parse, _whole(stream))
     return parse
+
+
+def _whole(stream: Iterator[bytes]) -> Iterator[bytes]:
+    """The stream's messages. A stream that its sender broke off ends with an error, as the bare one may not.
+
+    grpc-python tells of the last message and of a broken connection by the same event, and of the breach by a second
+    one behind it. Asking once more past the end waits for what stands in the queue by then.
+    """
+    yield from stream
+    next(stream, None)
 
 
 def _serializer(function: Handler) -> Callable[[Any], bytes]:
