@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,8 @@ PURE = ["model", "errors", "ids", "glob", "datums", "provenance", "spec", "cron"
 STANDARD = sys.stdlib_module_names
 
 
-def imports(path: Path) -> set[str]:
-    """Full names of the modules that a file imports at run time (what is under TYPE_CHECKING is left out)."""
+def statements(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """What a file imports at run time (what is under TYPE_CHECKING is left out)."""
     tree = ast.parse(path.read_text())
     typing_only = {
         id(inner)
@@ -39,13 +40,17 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for inner in ast.walk(node)
     }
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return [node for node in nodes if id(node) not in typing_only]
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules that a file imports, and of what it takes from them."""
     found = set()
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
+    for node in statements(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif node.module and not node.level:
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
     return found
 
@@ -136,3 +141,24 @@ def test_no_module_is_longer_than_400_lines():
         lines = len(path.read_text().splitlines())
         name = str(path.relative_to(ROOT))
         assert lines <= 400 or name in reasons, f"{name} has {lines} lines"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Also not by imports within functions: whatever is of two rooms at once is a third."""
+    files = {name_of(path): path for path in (ROOT / "workshop").rglob("*.py")}
+    left = {module: _needed(path, files.keys()) - {module} for module, path in files.items()}
+    while free := {module for module, others in left.items() if not others & left.keys()}:
+        left = {module: others for module, others in left.items() if module not in free}
+    assert not left, f"in or above a circle: {sorted(left)}"
+
+
+def _needed(path: Path, modules: Collection[str]) -> set[str]:
+    """The modules whose own names a file uses; a package that it names on the way to a module of it is none of them."""
+    found = set()
+    for node in statements(path):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        else:
+            below = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= below | (set() if below <= set(modules) else {node.module or ""})
+    return found & set(modules)

@@ -5,13 +5,14 @@ import sys
 
 import pytest
 
+from workshop.cli import main
 from workshop.shell import Shell, own_words, split_pipeline
 
 
 @pytest.fixture
 def shell(tmp_path):
     (tmp_path / "work").mkdir()
-    return Shell(tmp_path / "work", tmp_path / "bin")
+    return Shell(tmp_path / "work", tmp_path / "bin", main)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ def find_guide(context: str | None, name: str, quiet: bool = False, start: bool 
     environment = contexts.environment(target, context)
     if not sys.stdout.isatty():
         environment["NO_COLOR"] = "1"  # pachctl colours its states even in a pipe
-    shell = Shell(contexts.checkout(), state / "bin", environment)
+    program = click.get_current_context().find_root().command
+    shell = Shell(contexts.checkout(), state / "bin", program, environment)
     memory = Memory(state / "looked_at.json")
     return Guide(workshop, contexts.checkout(), client, shell, memory, quiet, lambda: Watch(client))
 

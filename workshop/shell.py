@@ -19,6 +19,8 @@ from pathlib import Path
 
 import click
 
+from workshop.pachctl.cli import pachctl
+
 OWN = ("pachctl", "workshop")
 SYNTAX = re.compile(r"[;&<>()`$]")
 EXPANDED = re.compile(r"[*?\[\]{}~!#]")
@@ -35,10 +37,14 @@ class Result:
 
 @dataclass
 class Shell:
-    """Runs lines in `folder` with `environment` added to this process's own; `bin` is a folder for the two commands."""
+    """Runs lines in `folder` with `environment` added to this process's own; `bin` is a folder for the two commands.
+
+    `workshop` is the command of that name, which a line may call.
+    """
 
     folder: Path
     bin: Path
+    workshop: click.Command
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, line: str) -> Result:
@@ -83,7 +89,7 @@ class Shell:
 
     def _in_process(self, words: list[str], data: bytes) -> Result:
         with _streams(data) as (stdout, stderr), _environment(self.environment), _inside(self.folder):
-            status = invoke(words)
+            status = invoke(pachctl if words[0] == "pachctl" else self.workshop, words)
         return Result(status, stdout.getvalue(), stderr.getvalue())
 
 
@@ -117,28 +123,17 @@ def own_words(command: str) -> list[str] | None:
     return words if words and words[0] in OWN and not EXPANDED.search(unquoted) else None
 
 
-def invoke(words: list[str]) -> int:
-    """Call the click command that these words name; every way it may end becomes an exit status."""
+def invoke(command: click.Command, words: list[str]) -> int:
+    """Call a click command by these words, its name first; every way it may end becomes an exit status."""
     try:
-        return _call(words)
+        status: object = command.main(words[1:], prog_name=words[0])
+        return status if isinstance(status, int) else 0
     except SystemExit as end:
         if isinstance(end.code, str):
             click.echo(end.code, err=True)
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except click.Abort:
         return 130
-
-
-def _call(words: list[str]) -> int:
-    if words[0] == "pachctl":
-        from workshop.pachctl.cli import pachctl
-
-        status: object = pachctl.main(words[1:], prog_name="pachctl")
-    else:
-        from workshop.cli import main
-
-        status = main.main(words[1:], prog_name="workshop")
-    return status if isinstance(status, int) else 0
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {"double": "<d", "fixed64": "<Q", "sfixed64": "<q", "float": "<f", "fixed32": "<I", "sfixed32": "<i"}
 _WIDE = {"double", "fixed64", "sfixed64"}
 _LENGTH = {"string", "bytes", "message"}
+_ZERO = {"string": "", "bytes": b"", "bool": False, "double": 0.0, "float": 0.0}
 _AS_TEXT = {"int64", "uint64", "fixed64", "sfixed64", "sint64"}
 
 
@@ -34,7 +35,18 @@ class Message(dict):
         known = schema(self.__dict__["of"]).by_name.get(name)
         if known is None:
             raise AttributeError(f"{self.__dict__['of']} has no field {name}")
-        return known.default()
+        return default(known)
+
+
+def default(known: Field) -> Any:
+    """What a reader sees where the field is not set."""
+    if known.map:
+        return {}
+    if known.repeated:
+        return []
+    if known.kind == "message":
+        return Message(known.type)
+    return known.enum.get(0, "") if known.kind == "enum" else _ZERO.get(known.kind, 0)
 
 
 def decode(name: str, data: bytes) -> Message:
@@ -133,7 +145,7 @@ def _packed(known: Field, data: bytes) -> Iterator[Any]:
 def _entry(known: Field, data: bytes) -> Iterator[tuple[str, Any]]:
     key: str = ""
     value = Field("value", 2, known.kind, known.type, enum=known.enum)
-    found = value.default()
+    found = default(value)
     for number, _, raw in _fields(data):
         if number == 1:
             key = raw.decode() if isinstance(raw, bytes) else str(raw)

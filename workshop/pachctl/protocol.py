@@ -119,7 +119,6 @@ _KINDS = {
     18: "sint64",
 }
 _SCALARS = set(_KINDS.values()) - {"message", "enum"}
-_ZERO = {"string": "", "bytes": b"", "bool": False, "double": 0.0, "float": 0.0}
 
 
 @dataclass(frozen=True)
@@ -141,18 +140,6 @@ class Field:
     def json_name(self) -> str:
         """The field's name in protobuf's JSON: lower camel case."""
         return re.sub(r"_(\w)", lambda match: match.group(1).upper(), self.name)
-
-    def default(self) -> Any:
-        """What a reader sees where the field is not set."""
-        from workshop.pachctl.messages import Message
-
-        if self.map:
-            return {}
-        if self.repeated:
-            return []
-        if self.kind == "message":
-            return Message(self.type)
-        return self.enum.get(0, "") if self.kind == "enum" else _ZERO.get(self.kind, 0)
 
 
 class Schema:
