@@ -1,9 +1,12 @@
 """The embedded pachd as a process: started once, found again, stopped, and never confused with somebody else's."""
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -41,6 +44,29 @@ def test_a_killed_daemon_is_noticed_and_started_anew(state):
     assert daemon.running(state) is None
     daemon.start(state, port=0)
     assert daemon.pid_of(state) not in {pid, None}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are addressed as Linux does")
+def test_a_signal_that_the_kernel_gives_to_another_thread_ends_the_daemon_too(state):
+    daemon.start(state, port=0)
+    pid = daemon.pid_of(state)
+    other = next(int(name) for name in os.listdir(f"/proc/{pid}/task") if int(name) != pid)
+    tgkill = {"x86_64": 234, "aarch64": 131}[os.uname().machine]
+    assert ctypes.CDLL(None).syscall(tgkill, pid, other, signal.SIGTERM) == 0
+    with pytest.raises(ChildProcessError):
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.01)
+
+
+def test_what_user_code_runs_in_is_chosen_at_the_start_and_kept(state, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WorkshopError, match="there is no program podman on the PATH"):
+        daemon.start(state, port=0, runtime="podman")
+    daemon.start(state, port=0)
+    with pytest.raises(WorkshopError, match="keeps its runtime"):
+        daemon.start(state, runtime="podman")
 
 
 def test_a_pid_that_belongs_to_another_program_by_now_is_left_alone(state):

@@ -22,6 +22,7 @@ RUNGS = [
     ("workshop.pachd.workers", 6),
     ("workshop.pachd.runner", 5),
     ("workshop.pachd.sandbox", 5),
+    ("workshop.pachd.containers", 4),
     ("workshop.pachd.pps", 4),
     ("workshop.pachd.pfs", 3),
     ("workshop.pachd.store", 2),

@@ -68,19 +68,25 @@ def main(ctx: click.Context, context: str | None) -> None:
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (30650, or any if that is taken).")
+@click.option(
+    "--runtime",
+    type=click.Choice(["docker", "podman"]),
+    help="Run user code in containers of the specs' own images (else as processes of this machine).",
+)
 @context_object
-def up(context: str | None, port: int | None) -> None:
+def up(context: str | None, port: int | None, runtime: str | None) -> None:
     """Start the embedded pachd in the background, or say where it is.
 
     \b
     workshop up
+    workshop up --runtime docker
     """
     from workshop import daemon
 
     if context or contexts.named_address() is not None:
         target = contexts.resolve(context)
     else:
-        target = daemon.start(contexts.state_folder(), port)
+        target = daemon.start(contexts.state_folder(), port, runtime or "")
     click.echo(f"pachd {contexts.version(target)} is ready on {target.address}")
 
 

@@ -52,9 +52,14 @@ def running(folder: Path) -> Target | None:
     return target
 
 
-def start(folder: Path, port: int | None = None) -> Target:
-    """Start the daemon, or find it running; returns once it answers. Port None is 30650, or any if that is taken."""
+def start(folder: Path, port: int | None = None, runtime: str = "") -> Target:
+    """Start the daemon, or find it running; returns once it answers. Port None is 30650, or any if that is taken.
+
+    `runtime` is docker or podman: user code runs in containers. A daemon that runs already keeps the runtime it has.
+    """
     if (target := running(folder)) is not None:
+        if runtime:
+            raise WorkshopError("pachd is running already, and keeps its runtime", "workshop down, and start it again")
         return target
     if pid_of(folder) is not None:
         stop(folder)
@@ -63,16 +68,36 @@ def start(folder: Path, port: int | None = None) -> Target:
         port = DEFAULT_PORT if is_free(DEFAULT_PORT) else 0
     output, log = folder / "pachd.out", folder / "pachd.log"
     command = [sys.executable, "-m", "workshop.pachd", "--state", str(folder), "--port", str(port)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    command += ["--runtime", runtime] if runtime else []
     with output.open("wb") as out, log.open("ab") as err:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
         )
     address = _wait_until_ready(process, output, log)
     (folder / "pid").write_text(f"{process.pid}\n")
     (folder / "address").write_text(f"{address}\n")
     target = parse_address(address, "the embedded pachd")
     return Target(target.host, target.port, target.source, embedded=True)
+
+
+def probe() -> str:
+    """What `pachd probe` prints: how user code would run on this machine, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop.pachd", "probe"], cwd=ROOT, env=_environment(), capture_output=True, text=True
+    )
+    if done.returncode:
+        raise WorkshopError((done.stderr.strip().splitlines() or ["the probe ended without a word"])[-1])
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
 
 
 def _wait_until_ready(process: subprocess.Popen, output: Path, log: Path) -> str:

@@ -1,10 +1,10 @@
 """What would spoil a workshop on this machine, and how to mend it: findings with an id, a level and perhaps a cure."""
 
 import importlib.metadata
+import json
 import os
 import shutil
 import struct
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +16,6 @@ from workshop.errors import WorkshopError
 GOOD, REMARK, PROBLEM = "good", "remark", "problem"
 PACKAGES = ["torch", "numpy", "python-pachyderm", "grpcio", "protobuf", "click", "msgpack", "PyYAML"]
 ROOM_NEEDED = 200 * 1024**2
-
-# Asks the kernel for a private mount namespace, as the runner will: 0x20000 is NEWNS, 0x10000000 is NEWUSER.
-NAMESPACE_PROBE = """
-import ctypes, os
-library = ctypes.CDLL(None, use_errno=True)
-if library.unshare(0x20000 | (0x10000000 if os.geteuid() else 0)):
-    raise SystemExit(os.strerror(ctypes.get_errno()))
-if library.mount(b"none", b"/", None, ctypes.c_ulong(0x44000), None):
-    raise SystemExit(os.strerror(ctypes.get_errno()))
-"""
 
 
 @dataclass(frozen=True)
@@ -108,15 +98,16 @@ def _pachd(state: Path, name: str | None) -> Remark:
 
 
 def _pfs() -> Remark:
-    replaced = "/pfs and /code in a spec's command are replaced by a folder of the worker's own"
-    if not sys.platform.startswith("linux"):
-        return Remark("pfs", REMARK, f"{replaced} (private mounts are Linux's)", "write no /pfs inside scripts")
-    probe = subprocess.run([sys.executable, "-c", NAMESPACE_PROBE], capture_output=True, text=True, check=False)
-    if probe.returncode:
-        reason = (probe.stderr.strip().splitlines() or ["no reason given"])[-1]
-        return Remark("pfs", REMARK, f"{replaced} (no private mounts here: {reason})", "write no /pfs inside scripts")
-    who = "as root" if os.geteuid() == 0 else "as an ordinary user"
-    return Remark("pfs", GOOD, f"each worker gets a /pfs of its own, in a private mount namespace ({who})")
+    """How user code will find /pfs: the daemon's own probe, tried for real."""
+    try:
+        found = json.loads(daemon.probe())
+    except (WorkshopError, ValueError) as error:
+        return Remark("pfs", PROBLEM, f"user code cannot be run here: {error}", "workshop up says more")
+    engines = [name for name, fault in found["engines"].items() if not fault]
+    real = f"; {' and '.join(engines)} can run real images: workshop up --runtime {engines[0]}" if engines else ""
+    if found["mode"] == "paths":
+        return Remark("pfs", REMARK, found["text"] + real, "write no /pfs inside scripts")
+    return Remark("pfs", GOOD, found["text"] + real)
 
 
 def _bash() -> Remark:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import json
 import logging
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
-from workshop.pachd import errors
+from workshop.pachd import containers, errors
 
 
 def main() -> int:
@@ -39,10 +39,17 @@ def main() -> int:
         help="a folder whose files may be put by file:// URL; may be repeated (default: none)",
     )
     parser.add_argument(
+        "--runtime",
+        choices=containers.ENGINES,
+        default="",
+        help="run user code in containers of the pipelines' images (default: as processes of this machine)",
+    )
+    parser.add_argument(
         "command",
         nargs="?",
-        choices=["gc"],
-        help="gc: collect what nothing refers to any more, and end; the daemon must be stopped",
+        choices=["gc", "probe"],
+        help="gc: collect what nothing refers to any more, and end; the daemon must be stopped. "
+        "probe: say how user code would run here (JSON), and end",
     )
     parser.add_argument("--dry-run", action="store_true", help="with gc: say what would be collected")
     parser.add_argument("-v", "--verbose", action="store_true", help="log every decision")
@@ -54,22 +61,42 @@ def main() -> int:
     )
     if options.command == "gc":
         return collect(options.state, options.dry_run)
+    if options.command == "probe":
+        return probe()
     return_memory()
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+    told_to_end = hear_signals()
     from workshop.pachd.server import Daemon  # after the options: --help is quick
 
     try:
-        daemon = Daemon(options.state, options.host, options.port, options.token, allow_files=options.allow_files)
+        daemon = Daemon(
+            options.state,
+            options.host,
+            options.port,
+            options.token,
+            allow_files=options.allow_files,
+            runtime=options.runtime,
+        )
         daemon.start()
-    except (errors.PachydermError, OSError, ValueError) as error:
+    except (errors.PachydermError, containers.EngineFault, OSError, ValueError) as error:
         print(f"pachd: {error}", file=sys.stderr)
         return 1
     print(f"pachd ready on {daemon.address}", flush=True)
-    over.wait()
+    os.read(told_to_end, 1)
     daemon.stop()
     return 0
+
+
+def hear_signals() -> int:
+    """A pipe that can be read once somebody wants this process to end.
+
+    The kernel may hand a signal to any thread: a main thread that sat in a lock would sleep on.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    return reader
 
 
 def return_memory() -> None:
@@ -80,6 +107,22 @@ def return_memory() -> None:
         libc.mallopt(-8, 2)  # M_ARENA_MAX
     except (OSError, AttributeError):
         pass  # another C library
+
+
+def probe() -> int:
+    """Try what this machine allows and print it: {"mode", "text", "refused", "engines": {name: "" or its fault}}."""
+    from workshop.pachd import runner
+
+    engines = {}
+    for name in containers.ENGINES:
+        try:
+            containers.find(name)
+            engines[name] = ""
+        except containers.EngineFault as fault:
+            engines[name] = str(fault)
+    found = runner.probe()
+    print(json.dumps({"mode": found.mode, "text": found.describe(), "refused": found.refused, "engines": engines}))
+    return 0
 
 
 def collect(state: Path, dry_run: bool) -> int:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import marshal
 import os
 import selectors
@@ -21,8 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workshop.pachd.containers import Engine
+
+log = logging.getLogger(__name__)
+
 MAIN = Path(__file__).with_name("sandbox") / "main.py"
 MODES = ("processes", "mounts", "paths")  # from the strictest to the one that works everywhere
+TRIES = 5
 START_LIMIT = 20.0  # seconds for a sandbox to say that it is ready
 
 
@@ -36,9 +42,12 @@ class Isolation:
 
     mode: str
     refused: tuple[str, ...] = ()
+    engine: Engine | None = None
 
     def describe(self) -> str:
         """One line for people: how /pfs is made private, and why not better."""
+        if self.engine is not None:
+            return f"{self.engine.name} containers: each run of user code is a container of the pipeline's image"
         what = {
             "processes": "private mounts and processes: every worker has its own /pfs and /code",
             "mounts": "private mounts: every worker has its own /pfs and /code",
@@ -54,6 +63,7 @@ class Place:
     folder: Path
     packs: Path
     code: dict[str, Path] = field(default_factory=dict)  # /code -> a folder of this machine
+    engine: dict[str, str] | None = None  # name, program, image and state folder: user code runs in containers
 
     @property
     def pfs(self) -> Path:
@@ -143,6 +153,7 @@ class Sandbox:
             "pack": pack,
             "batching": batching,
             "open_to_all": open_to_all,
+            "engine": place.engine,
         }
         self.send(settings)
 
@@ -258,7 +269,21 @@ class Sandbox:
 
 
 def probe(modes: Iterable[str] = MODES) -> Isolation:
-    """Try what this machine allows, for real: run a command that reads an input from /pfs and writes to /pfs/out."""
+    """Try what this machine allows, for real: run a command that reads an input from /pfs and writes to /pfs/out.
+
+    A sandbox that somebody kills meanwhile tells nothing about the machine: another one is asked.
+    """
+    words = ""
+    for _ in range(TRIES):
+        try:
+            return _probe(modes)
+        except (SandboxLost, OSError) as lost:
+            words = str(lost)
+            log.warning("the probe is tried again: %s", words)
+    return Isolation("paths", (words,))
+
+
+def _probe(modes: Iterable[str]) -> Isolation:
     with tempfile.TemporaryDirectory(prefix="pachd-probe-") as name:
         folder = Path(name)
         packs = folder / "packs"
@@ -281,7 +306,7 @@ def probe(modes: Iterable[str] = MODES) -> Isolation:
                 refused = (*facts["refused"], f"{mode}: {done[5] or 'user code did not find /pfs'}")
                 if not weaker:
                     raise SandboxLost("; ".join(refused))
-                found = probe(weaker)
+                found = _probe(weaker)
                 return Isolation(found.mode, (*refused, *found.refused))
             return Isolation(mode, tuple(facts["refused"]))
         finally:

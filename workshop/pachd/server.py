@@ -13,11 +13,12 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from workshop.pachd import errors
+from workshop.pachd import containers, errors
 from workshop.pachd.pfs import Pfs, acting
 from workshop.pachd.pfs.clock import Clock
 from workshop.pachd.pfs.urls import Sources
 from workshop.pachd.pps import marks, metaview
+from workshop.pachd.runner import Isolation
 from workshop.pachd.scheduler import Scheduler
 from workshop.pachd.scheduler.live import Workers
 from workshop.pachd.store import Store
@@ -27,7 +28,7 @@ from workshop.pachd.wire.pfs import PfsService
 from workshop.pachd.wire.pps import Pps
 from workshop.pachd.wire.serve import Call, Dispatcher
 from workshop.pachd.wire.transaction import Transactions
-from workshop.pachd.workers import Images, Surroundings
+from workshop.pachd.workers import UNTRIED, Images, Surroundings
 
 MAX_MESSAGE = 64 << 20  # clients send up to 20 MiB
 OPTIONS = [
@@ -54,19 +55,21 @@ class Daemon:
         token: str = "",
         images: Path | None = IMAGES,
         allow_files: Iterable[Path] = (),
+        runtime: str = "",
     ) -> None:
         if not ipaddress.ip_address(host).is_loopback and not token:
             raise errors.PachydermError(
                 f"listening on {host} needs a token (--token): everybody on the network could reach it"
             )
         self.host, self.port, self._token = host, port, token
+        isolation = UNTRIED if not runtime else Isolation(runtime, engine=containers.find(runtime))
         self.store = Store(state)
         self.pfs = Pfs(self.store)
         self.pfs.markers.append(marks.mark)
         self.pfs.sources = Sources(tuple(allow_files))
         self.pfs.meta_content = partial(metaview.content, self.pfs)
         self.clock = Clock(self.pfs)
-        self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host))
+        self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host, isolation=isolation))
         transactions = Transactions(self.pfs)
         self.servicers = self._servicers(transactions)
         transactions.admit(self.servicers)

@@ -20,7 +20,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from workshop.pachd import ids, runner
+from workshop.pachd import containers, ids, runner
+from workshop.pachd.containers import EngineFault
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pps.records import Pipeline
 from workshop.pachd.runner import Isolation, Place, Sandbox, SandboxLost, Spares
@@ -80,6 +81,7 @@ class Images:
 
 
 UNTRIED = Isolation("paths")
+GUESS = "guess uid from transform user by reading /etc/passwd"
 
 
 @dataclass
@@ -132,7 +134,7 @@ class Worker:
         """The worker's sandbox, started if need be. Raises SandboxLost."""
         if self.sandbox is None:
             pool, shared = self.pool, self.pool.shared
-            place = Place(pool.folder / str(self.number), shared.store.blobs.folder, pool.code())
+            place = Place(pool.folder / str(self.number), shared.store.blobs.folder, pool.code(), pool.engine())
             self.pack, _ = shared.store.blobs.take_pack()
             self.starts += 1
             self.sandbox = Sandbox(
@@ -140,7 +142,7 @@ class Worker:
                 self.pack,
                 [shared.isolation.mode],
                 batching=pool.batching,
-                open_to_all=bool(pool.account),
+                open_to_all=bool(pool.account) or place.engine is not None,
                 process=shared.spares.take() if shared.spares is not None else None,
             )
             self.sandbox.wait_for("ready")
@@ -210,6 +212,9 @@ class Worker:
         """End the sandbox and what runs in it."""
         if self.sandbox is not None:
             (self.sandbox.kill if lost else self.sandbox.close)()
+            engine = self.pool.shared.isolation.engine
+            if engine is not None:
+                engine.sweep(containers.WORKER, str(self.sandbox.place.folder))
             self.pool.shared.store.blobs.give_back(self.pack)
             self.sandbox.place.remove()
             self.sandbox = None
@@ -227,12 +232,36 @@ class Pool:
         details = pipeline.details
         self.transform = details.get("transform", {})
         self.batching = bool(self.transform.get("datumBatching"))
-        self.image = shared.images.find(self.transform.get("image", ""))
+        self.contained = shared.isolation.engine is not None
+        self.image = None if self.contained else shared.images.find(self.transform.get("image", ""))
         self.folder = shared.folder / f"{self.name.project}.{self.name.name}.{self.spec_commit[:8]}"
         size = int(details.get("parallelismSpec", {}).get("constant") or 1)
         self.workers = [Worker(self, number) for number in range(size)]
-        self.account, self.fault = _account(self.transform.get("user", ""), shared.isolation)
+        self.account = _account(self.transform.get("user", ""), shared.isolation)
         self._code: dict[str, Path] | None = None
+
+    def fault(self) -> str:
+        """Why this pipeline cannot work on this machine; "" when it can."""
+        if not self.transform.get("cmd"):
+            return "nothing to run: no transform.cmd"
+        user, engine = self.transform.get("user", ""), self.shared.isolation.engine
+        if engine is None:
+            return "" if not user or _known(user) else f"{GUESS}: user {user} not found"
+        image = self.transform.get("image", "")
+        try:
+            there = engine.has(image)
+        except EngineFault as error:
+            return f"{engine.name} does not answer: {error}"
+        mend = f"`{engine.name} pull {image}` or build it, then run `pachctl rerun pipeline {self.name.name}`"
+        return "" if there else f"image {image} is one that this machine does not have: {mend}"
+
+    def engine(self) -> dict[str, str] | None:
+        """What a sandbox needs to know to run user code in containers."""
+        engine = self.shared.isolation.engine
+        if engine is None:
+            return None
+        image, state = self.transform.get("image", ""), str(self.shared.store.folder.absolute())
+        return {"name": engine.name, "program": engine.program, "image": image, "state": state}
 
     def code(self) -> dict[str, Path]:
         """The image's code as folders of this machine, copied when the pool first needs it."""
@@ -284,9 +313,7 @@ class Pool:
     def _env(self, secrets: dict[str, str], spec_commit: str) -> dict[str, str]:
         """The image's variables, then the spec's, then secrets, then Pachyderm's own, which win."""
         shared = self.shared
-        env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        env |= {name: value for name, value in os.environ.items() if name.startswith("LC_")}
-        env["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), env.get("PATH", os.defpath)))
+        env = {} if self.contained else _machine_env()
         env |= (self.image or Image()).env
         env |= {name: str(value) for name, value in self.transform.get("env", {}).items()}
         env |= secrets
@@ -322,20 +349,33 @@ def _lines(lines: list[str] | None) -> bytes | None:
     return None if not lines else ("\n".join(lines) + "\n").encode()
 
 
-def _account(user: str, isolation: Isolation) -> tuple[tuple[int, int] | None, str]:
-    """((uid, gid) to become, why that is impossible). Nothing to do when user code already runs as that user."""
-    if not user:
-        return None, ""
+def _machine_env() -> dict[str, str]:
+    env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    env |= {name: value for name, value in os.environ.items() if name.startswith("LC_")}
+    env["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), env.get("PATH", os.defpath)))
+    return env
+
+
+def _known(user: str) -> bool:
     try:
-        entry = pwd.getpwnam(user)
+        return bool(pwd.getpwnam(user))
     except KeyError:
-        return None, f"guess uid from transform user by reading /etc/passwd: user {user} not found"
-    if entry.pw_uid == os.geteuid():
-        return None, ""
+        return False
+
+
+def _account(user: str, isolation: Isolation) -> tuple[int, int] | str | None:
+    """Whom user code is to become: ids, or what the engine is to be told. None: whoever runs it anyway."""
+    if isolation.engine is not None and os.geteuid() == 0:
+        return user or None
+    if isolation.engine is not None:  # else its files would be another's, and could not be removed
+        return f"{os.geteuid()}:{os.getegid()}" if isolation.engine.name == "docker" else None
+    if not user or not _known(user) or pwd.getpwnam(user).pw_uid == os.geteuid():
+        return None
     if os.geteuid() != 0:
         log.info("user code runs as %s, not as %s: only root can become somebody else", os.geteuid(), user)
-        return None, ""
-    return (entry.pw_uid, entry.pw_gid), ""
+        return None
+    entry = pwd.getpwnam(user)
+    return entry.pw_uid, entry.pw_gid
 
 
 def fileset_id() -> str:

@@ -1,5 +1,6 @@
 """kill -9 of the daemon, of workers, of user code, at random moments: every job ends, every output appears once."""
 
+import contextlib
 import os
 import random
 import signal
@@ -89,6 +90,24 @@ def settle(client, at):
 def heal(client, at):
     """User code that was killed counts as a failed try; three of them fail the datum, which a later commit heals."""
     settle(client, at)
+
+
+def test_a_daemon_whose_probe_is_killed_probes_again(pachd):
+    until(lambda: "workers have" in pachd.log.read_text())
+    for _ in range(3):
+        pachd.stop()
+        pachd.log.write_text("")
+        pachd.start()
+        until(lambda: sandboxes(pachd)[0])
+        for pid in sandboxes(pachd)[0]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: "workers have" in pachd.log.read_text())
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1"})
+    job = make(client, "p", pfs_input("in"), "cp /pfs/in/* /pfs/out/")
+    assert wait(client, "p", job).state == 5
 
 
 def test_a_killed_daemon_takes_its_user_code_along_and_takes_the_job_up_again(pachd, tmp_path):

@@ -73,7 +73,7 @@ class Collector:
     def _follow(self, link, path):
         """A link to anything outside of `out` stands for what it leads to."""
         try:
-            target = os.path.realpath(link, strict=True)
+            target = self._target_of(link)
             mode = os.stat(target).st_mode
         except OSError as error:
             raise Refused(f"stat {_target(link)}: {_words(error)}") from None
@@ -91,6 +91,16 @@ class Collector:
             raise Refused(f"cannot upload {path}: it leads to {target}, which is not a file")
         return self._file(target, path)
 
+    def _target_of(self, link):
+        if not self.layout.foreign:
+            return os.path.realpath(link, strict=True)
+        from workshop.pachd.sandbox.contained import resolve
+
+        target = resolve(link, self.layout.folder)
+        if target is None:
+            raise Refused(f"{_target(link)} is the container's own file, which went with it: copy it to /pfs/out")
+        return target
+
     def _linked_directory(self, folder, path):
         for place, folders, names in os.walk(folder):
             folders.sort()
@@ -98,6 +108,7 @@ class Collector:
                 source = f"{place}/{name}"
                 below = os.path.relpath(source, folder)
                 try:
+                    source = self._target_of(source)
                     mode = os.stat(source).st_mode
                 except OSError as error:
                     raise Refused(f"open {source}: {_words(error)}") from None

@@ -17,6 +17,7 @@ class Layout:
         self.scratch = f"{folder}/{SCRATCH}/datum"
         self.out = f"{self.scratch}/{OUT}"
         self.packs = packs
+        self.foreign = False  # user code has another root: its links are not ours to follow
         self._mode = (0o777, 0o666) if open_to_all else (0o755, 0o644)  # user code may run as somebody else
         self._handles = {}
         self._links = set()

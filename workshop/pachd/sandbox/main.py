@@ -21,6 +21,8 @@ from workshop.pachd.sandbox.serve import Sandbox  # noqa: E402
 def enter(settings):
     """Make the best private /pfs this machine allows; what was made: mode, where /pfs is, whether we are process 1."""
     facts = {"mode": "paths", "pfs": settings["pfs"], "processes": False, "refused": []}
+    if settings.get("engine"):  # no subreaper either: what an engine leaves running is its own affair
+        return {**facts, "mode": settings["engine"]["name"]}
     if not sys.platform.startswith("linux"):
         return {**facts, "refused": ["private mounts need Linux"]}
     libc = namespace.Libc()
@@ -74,11 +76,15 @@ def main():
     settings = marshal.loads(_exactly(commands, size))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     facts = enter(settings)
+    sandbox = None
     try:
-        Sandbox(Poller(commands, events), settings, facts).serve()
+        sandbox = Sandbox(Poller(commands, events), settings, facts)
+        sandbox.serve()
     except Closed:
         pass
     finally:
+        if sandbox is not None and settings.get("engine"):
+            sandbox.commands.kill()
         _end_everything(facts)
 
 

@@ -46,7 +46,7 @@ class Job:
         self.timeout = settings.get("timeout")  # seconds or None
         self.accepted = frozenset(settings.get("accept", ())) | {0}
         self.folder = settings.get("working_dir") or settings.get("default_dir", "")
-        self.account = settings.get("account")  # (uid, gid) or None
+        self.account = settings.get("account")  # (uid, gid), what an engine is to call the user, or None
         self.batching = settings.get("batching", False)
         self.keep_output = settings.get("keep_output", True)
 
@@ -55,7 +55,8 @@ class Sandbox:
     def __init__(self, poller, settings, facts):
         self.poller = poller
         self.layout = Layout(facts["pfs"], settings["packs"], settings.get("open_to_all", False))
-        self.commands = Commands(poller, facts["processes"], settings["folder"], self._say)
+        self.layout.foreign = bool(settings.get("engine"))
+        self.commands = self._commands(poller, settings, facts)
         self.packs = self._writer(settings["packs"], settings["pack"])
         self.collector = Collector(self.layout, self)
         self.server = Server(poller, settings.get("batching", False))
@@ -68,6 +69,13 @@ class Sandbox:
         poller.before_sending = self._rows
         poller.emit(("ready", {**facts, "port": self.server.port, "pid": os.getpid()}))
         poller.flush()
+
+    def _commands(self, poller, settings, facts):
+        if not settings.get("engine"):
+            return Commands(poller, facts["processes"], settings["folder"], self._say)
+        from workshop.pachd.sandbox.contained import Contained  # what it needs takes long to load
+
+        return Contained(poller, settings["folder"], self._say, settings)
 
     # ---------------------------------------------------------------- talking to the daemon
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from workshop.pachd import runner
+from workshop.pachd import containers, runner
 from workshop.pachd.errors import PachydermError
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import Pfs
@@ -85,7 +85,10 @@ class Scheduler:
         self.wake()
 
     def _main(self) -> None:
-        self.shared.isolation = runner.probe()
+        if self.shared.isolation.engine is None:
+            self.shared.isolation = runner.probe()
+        else:
+            self.shared.isolation.engine.sweep(containers.STATE, str(self.store.folder.absolute()))
         log.info("workers have %s", self.shared.isolation.describe())
         self.shared.spares = runner.Spares(self.store.folder / "sandbox.log")
         self._take_up()

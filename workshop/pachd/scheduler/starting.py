@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def begin(scheduler: Scheduler, pipeline: Pipeline, has_work: bool) -> None:
     """A pipeline comes up: RUNNING, STANDBY without work when it scales, FAILURE when it cannot work at all."""
     pool = Pool(scheduler.shared, pipeline)
-    fault = "" if pool.transform.get("cmd") else "nothing to run: no transform.cmd"
-    fault = fault or pool.fault
+    fault = pool.fault()
     with scheduler.pfs.transaction() as tx:
         if fault:
             pipelines.set_state(tx.db, pipeline, PipelineState.FAILURE, fault)
@@ -36,7 +35,9 @@ def begin(scheduler: Scheduler, pipeline: Pipeline, has_work: bool) -> None:
 def _words(pool: Pool, pipeline: Pipeline) -> list[str]:
     image = pool.transform.get("image", "")
     texts = [f"version {pipeline.version} is up with {len(pool.workers)} workers"]
-    if pool.image is None:
+    if pool.contained:
+        texts.append(f"user code runs in containers of image {image}")
+    elif pool.image is None:
         texts.append(f"image {image} is not in docker/images.json: user code runs with this machine's own programs")
     return texts
 
