@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import socket
 import tarfile
 import threading
 
@@ -209,6 +210,51 @@ def test_globs_that_take_for_ever_elsewhere_are_answered(repo):
     put(stub, name, add("/" + "a" * 200 + "c"))
     for pattern in ("/+(+(a))b", "/*a*a*a*a*a*a*a*b", "/*(a|aa)*(a|aa)b"):
         assert list(stub.GlobFile(pb.GlobFileRequest(commit=commit(name), pattern=pattern), timeout=90)) == []
+
+
+def test_a_list_ends_at_the_first_collision(repo):
+    _, stub, name = repo
+    put(stub, name, add("/a"), add("/d"), add("/d/e"), add("/z"))
+    listed = []
+    with pytest.raises(grpc.RpcError, match=r"file / directory path collision \(/d/e\)"):
+        for info in stub.ListFile(pb.ListFileRequest(file=pb.File(commit=commit(name), path="/")), timeout=30):
+            listed.append(info.file.path)
+    assert listed == ["/a", "/d"]
+    first = pb.ListFileRequest(file=pb.File(commit=commit(name), path="/"), number=1)
+    assert [info.file.path for info in stub.ListFile(first, timeout=30)] == ["/a"]
+
+
+def test_a_backslash_before_the_first_wildcard_is_itself_unless_a_range_is_asked_for(repo):
+    _, stub, name = repo
+    put(stub, name, add("/q-1"))
+
+    def globbed(pattern, **more):
+        request = pb.GlobFileRequest(commit=commit(name), pattern=pattern, **more)
+        return [info.file.path for info in stub.GlobFile(request, timeout=30)]
+
+    assert globbed("/q\\-1") == globbed("/q\\-*") == []
+    assert globbed("/q\\-*", path_range=pb.PathRange(lower="/", upper="/z")) == ["/q-1"]
+    assert globbed("/q*\\1") == ["/q-1"]
+
+
+def test_path_exists_knows_a_missing_path_from_a_missing_branch_and_a_missing_repo(repo):
+    client, stub, name = repo
+    put(stub, name, add("/f"))
+    assert client.path_exists((name, "master"), "/f") and not client.path_exists((name, "master"), "/g")
+    for missing in ((name, "none"), (f"{name}-none", "master")):
+        with pytest.raises(ValueError, match="nonexistent commit"):
+            client.path_exists(missing, "/f")
+
+
+def test_a_url_that_nobody_answers_is_refused_as_go_refuses_it(repo):
+    client, _, name = repo
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/x"
+    with pytest.raises(grpc.RpcError) as error:
+        client.put_file_url((name, "master"), "/f", url)
+    where = url.removeprefix("http://").removesuffix("/x")
+    assert error.value.details() == f'Get "{url}": dial tcp {where}: connect: connection refused'
 
 
 def test_an_archive_holds_every_file_with_its_size(repo):

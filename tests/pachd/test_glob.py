@@ -107,8 +107,9 @@ def test_what_is_no_pattern_is_refused(pattern):
         Glob(pattern)
 
 
-def test_a_backslash_before_the_first_wildcard_matches_nothing_as_in_pachyderm():
-    assert not Glob("/b\\$c*").matches("/b$c") and Glob("/?\\$c").matches("/b$c")
+def test_a_backslash_escapes_before_and_after_the_first_wildcard():
+    assert Glob("/b\\$c*").matches("/b$c") and Glob("/?\\$c").matches("/b$c")
+    assert Glob("/a\\*").matches("/a*") and not Glob("/a\\*").matches("/ab")
 
 
 def test_a_backslash_in_a_pattern_without_wildcards_escapes():

@@ -415,6 +415,33 @@ def test_a_batch_is_one_set_and_all_or_nothing(place):
 # ------------------------------------------------------------------ metadata
 
 
+def test_an_edit_of_what_is_not_there_says_step_by_step_what_was_looked_for(place):
+    place.repos("r")
+
+    def refused(kind, edit):
+        edit.add_key.key = "k"
+        with pytest.raises(grpc.RpcError) as error:
+            place.wire("EditMetadata", metadata.EditMetadataRequest(edits=[edit]), "metadata.API")
+        text = error.value.details()
+        assert text.startswith(f"apply edits: edit #0: pick {kind}: picking ")
+        return text.partition(f"pick {kind}: picking ")[2]
+
+    edit = metadata.Edit()
+    edit.repo.name.name, edit.repo.name.project.name = "none", place.project
+    row = f"repo (id=0, project={place.project}, name=none, type=user) not found"
+    assert refused("repo", edit) == f"repo: get repo info with id: {row}"
+    edit = metadata.Edit()
+    edit.branch.name.name = "b"
+    edit.branch.name.repo.name.name, edit.branch.name.repo.name.project.name = "r", place.project
+    assert refused("branch", edit) == f"branch: branch (id=0, branch={place.project}/r@b) not found"
+    edit = metadata.Edit()
+    edit.commit.branch_head.name.name = "b"
+    edit.commit.branch_head.name.repo.name.name = "r"
+    edit.commit.branch_head.name.repo.name.project.name = "no-project"
+    chain = 'commit: picking branch: picking repo: picking project: project "no-project" not found'
+    assert refused("commit", edit) == chain
+
+
 def test_metadata_edits_are_all_made_or_none(place):
     place.repos("r")
     request = metadata.EditMetadataRequest()

@@ -49,6 +49,8 @@ def surrounded(
         return f"{match.group(1)} {commit['id']}"  # a cluster repeats the id that the request gave, or none
     before = _IN_TRANSACTION.get(name, "")
     cause = text.removeprefix(before).removeprefix("pick commit tx: ")
+    if name == "InspectFile" and cause.startswith("branch ") and not exists(commit["repo"]):
+        cause = f"repo {_repo(commit['repo'])} not found"  # the embedded pachd misses the branch, for python_pachyderm
     if cause.startswith('project "'):
         return f"{before}pick commit tx: picking commit: picking branch: picking repo: picking project: {cause}"
     return f"{before}{_unpicked(commit)}\n{cause}" if _MISSING.match(cause) else text

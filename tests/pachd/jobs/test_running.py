@@ -144,6 +144,7 @@ def test_user_code_of_all_kinds_of_bad_manners_ends_in_one_clear_reason(pachd):
     for name, job in jobs.items():
         info = wait(client, name, job)
         assert info.state == pps.JOB_FAILURE and info.reason.startswith("datum "), name
+        assert (info.stats.download_bytes, info.stats.upload_bytes) == (1, 0), name  # what it read counts all the same
         text = "\n".join(m.message for m in client.get_pipeline_logs(name, master=True))
         expected = {
             "loop": "too many levels",

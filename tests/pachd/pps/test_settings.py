@@ -9,6 +9,7 @@ import pytest
 
 from workshop.pachd.errors import InvalidArgument, NotFound, PachydermError
 from workshop.pachd.model import PipelineName
+from workshop.pachd.pfs import repos
 from workshop.pachd.pps import crons, defaults, pipelines, secrets, status
 from workshop.pachd.pps.records import PipelineState
 from workshop.pachd.spec import CLUSTER_DEFAULTS
@@ -36,11 +37,21 @@ def test_a_secret_is_kept_with_its_type_and_data(verbs):
 
 
 @pytest.mark.parametrize(
-    "file", [b"", b"{", b"[]", secret(data={"k": "%"}), secret(data=[1]), secret("x", data={"k": 1})]
+    ("file", "fault"),
+    [
+        (b"", "unexpected end of JSON input"),
+        (b"no json", "invalid character 'o' in literal null (expecting 'u')"),
+        (b"[]", "json: cannot unmarshal array into Go value of type v1.Secret"),
+        (secret(data={"k": "%"}), "illegal base64 data at input byte 0"),
+        (secret(data=[1]), "json: cannot unmarshal array into Go struct field Secret.data of type map[string][]uint8"),
+        (secret(data={"k": 1}), "json: cannot unmarshal number into Go struct field Secret.data of type []uint8"),
+        (secret(type=True), "json: cannot unmarshal bool into Go struct field Secret.type of type v1.SecretType"),
+    ],
 )
-def test_a_file_that_is_no_secret(verbs, file):
-    with pytest.raises(PachydermError, match=r"^failed to unmarshal secret: "):
+def test_a_file_that_is_no_secret_is_refused_in_gos_words(verbs, file, fault):
+    with pytest.raises(PachydermError) as refusal:
         create_secret(verbs, file)
+    assert refusal.value.text == f"failed to unmarshal secret: {fault}"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +114,15 @@ def test_fresh_defaults(verbs):
         assert defaults.of_project(db, "default").document == "{}"
         with pytest.raises(NotFound, match='error getting project "no": get project by name: project "no" not found'):
             defaults.of_project(db, "no")
+
+
+def test_a_project_may_be_given_defaults_before_it_is_made(verbs):
+    document = '{"createPipelineRequest": {"datumTries": 5}}'
+    with verbs.pfs.transaction() as tx:
+        assert defaults.set_project(tx, "later", document) == []
+    with verbs.pfs.transaction() as tx:
+        repos.create_project(tx, "later")
+        assert defaults.of_project(tx.db, "later").document == document
 
 
 def test_new_defaults_change_pipelines_only_when_they_are_regenerated(verbs):

@@ -81,11 +81,10 @@ class Glob:
             self._nodes = parser.sequence("")
             self.groups = parser.groups
             first = next((at for at, char in enumerate(self.pattern) if char in SPECIAL), len(self.pattern))
-            plain = self.pattern[:first]
-            self.literal = re.sub(r"\\(.)", r"\1", plain) if first == len(self.pattern) else None
-            # so Pachyderm: it compares what is before the first wildcard as it stands, backslashes too
-            self._nothing = "\\" in plain and self.literal is None
-            plain = plain if self.literal is None else self.literal
+            # Pachyderm's calls on files look below what is before the first wildcard as it stands, backslashes too
+            self.escapes_early = "\\" in self.pattern[:first]
+            plain = re.sub(r"\\(.?)", r"\1", self.pattern[:first])
+            self.literal = plain if first == len(self.pattern) else None
             self.folder = plain[: plain.rindex("/") + 1]  # every match lies in this directory (or is it)
             self.depth = _slashes(self._nodes)  # of "/" in a match, at most; None = no bound
             self.prefix = plain
@@ -103,7 +102,7 @@ class Glob:
     def match(self, path: str) -> list[str] | None:
         """What the whole match and each group caught ("" for a group without a part in it); None without a match."""
         path = path if path == "/" else path.rstrip("/")
-        if self._nothing or not path.startswith(self.prefix):
+        if not path.startswith(self.prefix):
             return None
         if self._program is not None:
             return machine.run(self._program, path, 0, self.groups)

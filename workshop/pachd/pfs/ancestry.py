@@ -87,11 +87,6 @@ def _look_for(db: sqlite3.Connection, name: RepoName, wrapping: str) -> None:
     rows.repo(db, name)
 
 
-def repo_exists(db: sqlite3.Connection, name: RepoName) -> None:
-    """Refuse a repo that is not there, or whose project is not."""
-    _look_for(db, name, "")
-
-
 def back(db: sqlite3.Connection, start: Commit, count: int) -> Commit:
     if not count:
         return start

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from workshop.pachd import errors, glob
 from workshop.pachd.pfs import paths
 from workshop.pachd.pfs.views import View
+from workshop.pachd.store.collisions import Collision
 from workshop.pachd.store.trees import Entry, Root, Trees, unpack
 
 MOST_PAGED = 100_000
@@ -32,10 +33,13 @@ def inspect(view: View, path: str, datum: str = "") -> Entry:
 def children(
     view: View, path: str, datum: str = "", marker: str = "", number: int = 0, reverse: bool = False
 ) -> Iterator[Entry]:
-    """What a directory holds, or the file itself; nothing when there is neither."""
+    """What a directory holds, or the file itself; nothing when there is neither. Where something collides, what comes
+    before it.
+    """
     check_page(number, reverse)
     cleaned = paths.clean(path)
-    view.check(cleaned)
+    if reverse:
+        view.check(cleaned)
     found = view.trees.lookup(view.root, cleaned, _tag(datum))
     if not found:
         return
@@ -45,7 +49,22 @@ def children(
         entries: Iterable[Entry] = view.trees.children(entry.value, entry.path, start, reverse)
     else:
         entries = [entry]
-    yield from page(_of_tag(entries, _tag(datum)), marker, number, reverse)
+    sound = _before(entries, next((fault for fault in view.faults() if fault.lies_below(cleaned)), None))
+    yield from page(_of_tag(sound, _tag(datum)), marker, number, reverse)
+
+
+def _before(entries: Iterable[Entry], fault: Collision | None) -> Iterator[Entry]:
+    """Entries in path order until the first that a collision spoils, which is raised."""
+    if fault is None:
+        yield from entries
+        return
+    for entry in entries:
+        if entry.path > fault.path or (entry.is_directory and fault.path.startswith(entry.path)):
+            break
+        yield entry
+        if entry.path == fault.path:
+            break
+    raise errors.PachydermError(str(fault))
 
 
 def walk(
@@ -100,6 +119,8 @@ def page(entries: Iterable[Entry], marker: str, number: int, reverse: bool) -> I
 def matching(view: View, pattern: str, datum: str = "", lower: str = "", upper: str = "") -> Iterator[Entry]:
     """Files and directories that a glob matches, in path order, within lower <= path < upper."""
     compiled = glob.compile(pattern)
+    if compiled.escapes_early and not (lower or upper):
+        return
     for entry in _of_tag(_matching(view, compiled, _tag(datum)), _tag(datum)):
         if entry.path >= lower and (not upper or entry.path < upper):
             yield entry

@@ -73,18 +73,12 @@ class Cluster(Target):
         )
 
 
-def project(tx: Transaction, name: str) -> Target:
-    found = rows.find_project(tx.db, name)
-    if found is None:
-        raise errors.NotFound(f'pick project: picking project: project "{name}" not found')
-    return Target("project", found.row, f'project "{name}"')
+def project(found: rows.Project) -> Target:
+    return Target("project", found.row, f'project "{found.name}"')
 
 
-def repo(tx: Transaction, name: rows.RepoName) -> Target:
-    try:
-        found = rows.repo(tx.db, name)
-    except errors.NotFound as error:
-        raise error.wrapped("pick repo: picking repo: ") from None
+def repo(found: rows.Repo) -> Target:
+    name = found.name
     return Target("repo", found.row, f'repo "{name.project}/{name.name}.{name.type}"')
 
 
@@ -98,9 +92,7 @@ def commit(found: rows.Commit) -> Target:
     return Target("commits", found.row, f'commit "{repo.project}/{repo.name}.{repo.type}@{found.id}"')
 
 
-def pipeline(tx: Transaction, name: PipelineName) -> Target:
+def pipeline(tx: Transaction, name: PipelineName) -> Target | None:
     query = "SELECT id FROM pipeline WHERE project = ? AND name = ? AND current = 1"
     found = tx.db.execute(query, (name.project, name.name)).fetchone()
-    if found is None:
-        raise errors.NotFound(f'pick pipeline: pipeline "{name}" not found')
-    return Target("pipeline", found["id"], f'repo "{name.project}/{name.name}.user"')
+    return found and Target("pipeline", found["id"], f'repo "{name.project}/{name.name}.user"')

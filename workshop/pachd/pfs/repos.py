@@ -118,6 +118,11 @@ def list_(
     db: sqlite3.Connection, type: str = "", projects: Sequence[str] = (), limit: int = 0, offset: int = 0
 ) -> list[Repo]:
     """Repos by project and name, of all types unless one is given, of all projects unless some are."""
+    if type and type not in TYPES:
+        raise errors.PachydermError(
+            "WithReadContext: listRepoInTransaction: for each repo: for each repo: getting page: "
+            f'ERROR: invalid input value for enum pfs.repo_type: "{type}" (SQLSTATE 22P02)'
+        )
     where, values = [], []
     if type:
         where.append("type = ?")

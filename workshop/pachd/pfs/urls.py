@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from workshop.pachd import errors
@@ -73,8 +75,21 @@ def _fetch(url: str) -> Iterator[bytes]:
     except urllib.error.HTTPError as error:
         raise errors.PachydermError(f'error retrieving content from "{url}": {error.code} {error.reason}') from None
     except (OSError, ValueError) as error:  # names that cannot be looked up, refused connections, broken URLs
-        reason = getattr(error, "reason", error)
-        raise errors.PachydermError(f'error retrieving content from "{url}": {reason}') from None
+        raise errors.PachydermError(f'Get "{url}": {_cause(url, getattr(error, "reason", error))}') from None
+
+
+def _cause(url: str, error: object) -> str:
+    """What went wrong on the way to a server, as Go tells it."""
+    if not isinstance(error, OSError) or not error.errno:
+        return str(error)
+    parts = urllib.parse.urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    if isinstance(error, socket.gaierror):
+        return f"dial tcp: lookup {host}: no such host"
+    with suppress(OSError):
+        host = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"dial tcp {address}: connect: {os.strerror(error.errno).lower()}"
 
 
 def _read(path: Path, url: str) -> Iterator[bytes]:

@@ -64,8 +64,7 @@ def set_cluster(tx: Any, document: str, regenerate: bool = False, reprocess: boo
 def set_project(
     tx: Any, project: str, document: str, regenerate: bool = False, reprocess: bool = False
 ) -> list[PipelineName]:
-    """As `set_cluster`, for a project."""
-    of_project(tx.db, project)
+    """As `set_cluster`, for a project; one that is yet to be made will have them."""
     cluster = of_cluster(tx.db).document
     try:
         spec.check_defaults(document)

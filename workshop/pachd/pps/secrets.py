@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from workshop.pachd import ids
+from workshop.pachd import gojson, ids
 from workshop.pachd.errors import PachydermError
 from workshop.pachd.spec.fields import Document
 
@@ -33,25 +32,44 @@ def _of(row: sqlite3.Row) -> Secret:
 def parse(file: bytes) -> tuple[str, str, dict[str, str]]:
     """Name, type and data (key to base64) of a secret's JSON; `data` is base64 already, `stringData` is plain text."""
     try:
-        document = json.loads(file)
-        if not isinstance(document, dict):
-            raise ValueError(f"json: cannot unmarshal {_kind(document)} into Go value of type v1.Secret")
-        meta = document.get("metadata") or {}
-        name, type = meta.get("name", ""), document.get("type") or "Opaque"
-        suite = (meta.get("labels") or {}).get("suite", "")
-        if not isinstance(name, str) or not isinstance(type, str):
-            raise ValueError("name and type of a secret are text")
-        data = {}
-        for key, value in (document.get("data") or {}).items():
-            base64.b64decode(value or "", validate=True)
-            data[key] = value or ""
-        for key, value in (document.get("stringData") or {}).items():
-            data[key] = base64.b64encode(value.encode()).decode()
-    except (ValueError, AttributeError, TypeError, binascii.Error) as fault:
-        raise PachydermError(f"failed to unmarshal secret: {fault}") from None
+        text = file.decode("utf-8", "replace")
+        if fault := gojson.fault(text):
+            raise ValueError(fault)
+        document = _of_kind(dict, json.loads(text), "Go value of type v1.Secret")
+        meta = _field(document, "metadata", dict, "Secret.metadata of type v1.ObjectMeta")
+        name = _field(meta, "name", str, "ObjectMeta.metadata.name of type string")
+        type = _field(document, "type", str, "Secret.type of type v1.SecretType") or "Opaque"
+        labels = _field(meta, "labels", dict, "ObjectMeta.metadata.labels of type map[string]string")
+        suite = _field(labels, "suite", str, "ObjectMeta.metadata.labels of type string")
+        data: dict[str, str] = {}
+        encoded = _field(document, "data", dict, "Secret.data of type map[string][]uint8")
+        for key in encoded:
+            data[key] = _field(encoded, key, str, "Secret.data of type []uint8")
+            if fault := gojson.base64_fault(data[key]):
+                raise ValueError(fault)
+        plain = _field(document, "stringData", dict, "Secret.stringData of type map[string]string")
+        for key in plain:
+            value = _field(plain, key, str, "Secret.stringData of type string")
+            data[key] = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()
+    except (ValueError, RecursionError) as error:
+        raise PachydermError(f"failed to unmarshal secret: {error}") from None
     if suite not in ("", "pachyderm"):
         raise PachydermError(f"invalid suite label set on secret: suite={suite}")
     return name, type, data
+
+
+def _field(document: dict[str, Any], key: str, kind: Any, place: str) -> Any:
+    """What a document says under a key; an empty value where it says nothing."""
+    return _of_kind(kind, document.get(key), f"Go struct field {place}")
+
+
+def _of_kind(kind: Any, value: Any, place: str) -> Any:
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        found = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")
+        raise ValueError(f"json: cannot unmarshal {found} into {place}")
+    return value
 
 
 _NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
@@ -78,10 +96,6 @@ def _check(name: str, data: dict[str, str]) -> None:
             )
     if fault:
         raise PachydermError(f'failed to create secret: Secret "{name}" is invalid: {fault}')
-
-
-def _kind(value: Any) -> str:
-    return {list: "array", str: "string", bool: "bool", int: "number", float: "number"}.get(type(value), "null")
 
 
 def create(db: sqlite3.Connection, file: bytes) -> None:

@@ -174,7 +174,7 @@ class Sandbox:
     def _tries(self, job, key, index, env, inputs):
         whole = {**job.env, **env, **job.late_env}
         text = "".join(f"{name}={_quoted(value)}\n" for name, value in {**env, **job.late_env}.items()).encode()
-        recovered, reason, laid, ran = False, "", 0, 0
+        recovered, reason, size, laid, ran = False, "", 0, 0, 0
         for number in range(1, job.tries + 1):
             begun = time.perf_counter_ns()
             try:
@@ -203,7 +203,7 @@ class Sandbox:
             elif job.handler and self._handled(job, whole, deadline):
                 recovered = True
         state = RECOVERED if recovered else FAILED
-        self.poller.emit(("done", key, index, state, job.tries, reason, 0, 0, laid, ran, 0, []))
+        self.poller.emit(("done", key, index, state, job.tries, reason, size, 0, laid, ran, 0, []))
 
     def _single(self, job, env, deadline):
         """Run the command once; why it failed, "" if it did not."""

@@ -16,7 +16,7 @@ from workshop.pachd.model import DEFAULT_PROJECT, META, USER, CommitHandle, Comm
 from workshop.pachd.pfs import Pfs, commits, rows
 from workshop.pachd.pfs.rows import Commit
 from workshop.pachd.pps import datums as records
-from workshop.pachd.pps import jobs
+from workshop.pachd.pps import jobs, pipelines
 from workshop.pachd.pps.content import Content
 from workshop.pachd.pps.datums import DatumState, InputFile, Record, Stats
 from workshop.pachd.pps.live import Live
@@ -53,7 +53,7 @@ class Datums:
 
     def _of_job(self, request: Any, states: set[int]) -> Iterator[bytes]:
         with self._pfs.store.database.read() as db:
-            job = jobs.get(db, job_name(request.job, "ListDatumRequest.Job"))
+            job = jobs.get(db, job_name(request.job, "ListDatumRequest.Job", how="validate recv"))
             shown = _Shown(db, job, Content(self._pfs.store))
             number = request.number if request.number > 0 else -1
             maps = Content(self._pfs.store).maps(db)
@@ -81,14 +81,14 @@ class Datums:
         if not request.datum.HasField("job"):
             raise PachydermError("must specify a job")
         with self._pfs.store.database.read() as db:
-            job = jobs.get(db, job_name(request.datum.job, "InspectDatumRequest.Datum.Job"))
+            job = jobs.get(db, job_name(request.datum.job, "InspectDatumRequest.Datum", "Datum.Job"))
             maps = Content(self._pfs.store).maps(db)
             identity = _marker(request.datum.id)
             record = records.get(maps, job.datums if job.terminal else None, identity)
             if record is None:
                 raise PachydermError(f"datum {request.datum.id} not found in job {job.name}")
             shown = _Shown(db, job, Content(self._pfs.store))
-            return pps_v2.DatumInfo.FromString(shown.info(identity, record))
+            return pps_v2.DatumInfo.FromString(shown.info(identity, record) + shown.place(identity))
 
     def RestartDatum(self, request: Any, call: Call) -> Any:
         if not request.HasField("job"):
@@ -166,6 +166,7 @@ class _Shown:
         self._datum_head = job_part
         self._meta = encode.part(1, encode.commit(CommitName(name.pipeline.repo(META), name.id), "master"))
         self._committed: dict[tuple[str, str, str, str], int | None] = {}
+        self._images: dict[str, str] = {}
 
     def state(self, record: Record) -> int:
         if record.job != self._job.name.id and record.state == DatumState.SUCCESS:
@@ -179,10 +180,23 @@ class _Shown:
                 encode.part(1, self._datum_head + encode.text(2, text)),
                 encode.number(2, self.state(record)),
                 encode.part(3, _stats(record.stats)),
-                encode.part(4, self._meta + encode.text(2, f"/pfs/{text}")),
                 *(encode.part(5, self._file(each)) for each in record.inputs),
+                encode.text(6, self._image(record.job)),
             )
         )
+
+    def place(self, identity: bytes) -> bytes:
+        """Where the meta repo holds what a datum read and wrote; only an inspection tells it."""
+        return encode.part(4, self._meta + encode.text(2, f"/pfs/{identity.hex()}"))
+
+    def _image(self, id: str) -> str:
+        """The image that a job ran its datums in: by the name in the spec, for there is no registry to ask for more."""
+        if id not in self._images:
+            pipeline = self._job.name.pipeline
+            job = jobs.find(self._db, JobName(pipeline, id)) or self._job
+            made = pipelines.find(self._db, pipeline, job.version)
+            self._images[id] = made.details["transform"].get("image", "") if made is not None else ""
+        return self._images[id]
 
     def _file(self, each: InputFile) -> bytes:
         key = (each.project, each.repo, each.type, each.commit)

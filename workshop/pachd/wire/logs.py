@@ -10,6 +10,7 @@ from workshop.pachd.errors import PachydermError
 from workshop.pachd.model import JobName, PipelineName
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import jobs, logs, pipelines
+from workshop.pachd.wire.pps_messages import job_name, pipeline_name
 from workshop.pachd.wire.schema import pps_v2
 
 HOUR = 3600 * 10**9
@@ -53,6 +54,10 @@ class Logs:
     def _asked(self, request: Any) -> tuple[PipelineName, str, int]:
         """(pipeline, job id, earliest time) of a request; refused as a real pachd does."""
         asked_job = request.HasField("job")
+        if request.HasField("pipeline"):
+            pipeline_name(request.pipeline, "GetLogsRequest.Pipeline", "validate recv")
+        job_name(request.job, "GetLogsRequest.Job", how="validate recv")
+        job_name(request.datum.job, "GetLogsRequest.Datum", "Datum.Job", how="validate recv")
         named = request.pipeline if request.HasField("pipeline") else request.job.pipeline if asked_job else None
         if not request.HasField("pipeline") and not asked_job:
             if request.HasField("datum") or request.data_filters:

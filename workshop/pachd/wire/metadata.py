@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from workshop.pachd import errors
-from workshop.pachd.model import DEFAULT_PROJECT, PipelineName
+from workshop.pachd.model import SPEC, PipelineName, RepoName
 from workshop.pachd.pfs import Pfs, Transaction, metadata
 from workshop.pachd.wire import schema
-from workshop.pachd.wire.names import picked_branch, picked_commit, picked_repo
+from workshop.pachd.wire.names import missing_repo_row, picked_branch, picked_commit, picked_project, picked_repo
 from workshop.pachd.wire.serve import Call
 
 
@@ -40,20 +40,36 @@ def _edit(tx: Transaction, number: int, edit: Any) -> str:
 
 def _target(tx: Transaction, edit: Any) -> metadata.Target:
     kind = edit.WhichOneof("target")
-    if kind == "project":
-        return metadata.project(tx, edit.project.name)
-    if kind == "repo":
-        return metadata.repo(tx, picked_repo(edit.repo))
-    if kind == "branch":
-        return metadata.branch(picked_branch(tx.db, edit.branch))
-    if kind == "commit":
-        return metadata.commit(picked_commit(tx.db, edit.commit))
-    if kind == "pipeline":
-        name = edit.pipeline.name
-        return metadata.pipeline(tx, PipelineName(name.project.name or DEFAULT_PROJECT, name.name))
+    try:
+        if kind == "project":
+            return metadata.project(picked_project(tx.db, edit.project))
+        if kind == "repo":
+            return metadata.repo(picked_repo(tx.db, edit.repo))
+        if kind == "branch":
+            return metadata.branch(picked_branch(tx.db, edit.branch))
+        if kind == "commit":
+            return metadata.commit(picked_commit(tx.db, edit.commit))
+        if kind == "pipeline":
+            return _pipeline(tx, edit.pipeline.name)
+    except errors.NotFound as error:
+        raise error.wrapped(f"pick {kind}: ") from None
     if kind == "cluster":
         return metadata.Cluster()
     raise errors.PachydermError("unknown target <nil>")
+
+
+def _pipeline(tx: Transaction, picked: Any) -> metadata.Target:
+    try:
+        project = picked_project(tx.db, picked.project)
+    except errors.NotFound as error:
+        raise error.wrapped("picking project: ") from None
+    name = PipelineName(project.name, picked.name)
+    found = metadata.pipeline(tx, name)
+    if found is None:
+        row = missing_repo_row(RepoName(name.project, name.name, SPEC))
+        missing = f"getting branch: {row}\nbranch (id=0, branch={name}.{SPEC}@master) not found"
+        raise errors.NotFound(f"getting pipeline: {missing}")
+    return found
 
 
 def _change(edit: Any) -> metadata.Change:

@@ -79,28 +79,59 @@ def required_project(request: Any) -> str:
 # ------------------------------------------------------------------ pickers
 
 
-def picked_repo(picker: Any) -> RepoName:
-    name = picker.name
-    return RepoName(name.project.name or DEFAULT_PROJECT, name.name, name.type or USER)
+def picked_project(db: sqlite3.Connection, picker: Any) -> rows.Project:
+    name = picker.name or DEFAULT_PROJECT
+    found = rows.find_project(db, name)
+    if found is None:
+        raise errors.NotFound(f'picking project: project "{name}" not found')
+    return found
+
+
+def picked_repo(db: sqlite3.Connection, picker: Any) -> rows.Repo:
+    try:
+        picked_project(db, picker.name.project)
+    except errors.NotFound as error:
+        raise error.wrapped("picking repo: ") from None
+    name = RepoName(picker.name.project.name or DEFAULT_PROJECT, picker.name.name, picker.name.type or USER)
+    found = rows.find_repo(db, name)
+    if found is None:
+        raise errors.NotFound(f"picking repo: get repo info with id: {missing_repo_row(name)}")
+    return found
+
+
+def missing_repo_row(name: RepoName) -> str:
+    return f"repo (id=0, project={name.project}, name={name.name}, type={name.type}) not found"
 
 
 def picked_branch(db: sqlite3.Connection, picker: Any) -> rows.Branch:
     if picker.WhichOneof("picker") is None:
         raise errors.PachydermError("branch picker cannot be nil")
-    repo = picked_repo(picker.name.repo)
-    ancestry.repo_exists(db, repo)
-    return rows.branch(db, BranchName(repo, picker.name.name))
+    try:
+        repo = picked_repo(db, picker.name.repo).name
+    except errors.NotFound as error:
+        raise error.wrapped("picking branch: ") from None
+    found = rows.find_branch(db, BranchName(repo, picker.name.name))
+    if found is None:
+        raise errors.NotFound(f"picking branch: branch (id=0, branch={repo}@{picker.name.name}) not found")
+    return found
 
 
 def picked_commit(db: sqlite3.Connection, picker: Any) -> rows.Commit:
     """The commit that a CommitPicker means: of a set, a branch's head, its n-th, or an ancestor of another."""
+    try:
+        return _picked_commit(db, picker)
+    except errors.NotFound as error:
+        raise error.wrapped("picking commit: ") from None
+
+
+def _picked_commit(db: sqlite3.Connection, picker: Any) -> rows.Commit:
     kind = picker.WhichOneof("picker")
     if kind == "id":
-        name = CommitName(picked_repo(picker.id.repo), picker.id.id)
+        name = CommitName(picked_repo(db, picker.id.repo).name, picker.id.id)
         found = rows.find_commit(db, name)
         if found is None:
-            ancestry.repo_exists(db, name.repo)
-            raise errors.NotFound(f"commit {name} not found")
+            key = f"{name.repo.project}/{name.repo.name}.{name.repo.type}@{name.id}"
+            raise errors.NotFound(f"get commit by commit key: commit (int_id=0, commit_id={key}) not found")
         return found
     if kind == "branch_head":
         return rows.commit_by_row(db, picked_branch(db, picker.branch_head).head)

@@ -22,13 +22,14 @@ _PipelineDetails = message_class("pps_v2.PipelineInfo.Details")
 _JobDetails = message_class("pps_v2.JobInfo.Details")
 
 NAME_MISSING = "invalid Pipeline.Name: value length must be at least 1 bytes"
+_INVALID = "embedded message failed validation | caused by: "
 
 
 # ---------------------------------------------------------------- names from messages
 def pipeline_name(message: Any, place: str, how: str = "validate request") -> PipelineName:
     """The name in a Pipeline message; `place` says where it stands, for the refusal of an empty one."""
     if not message.name:
-        raise InvalidArgument(f"{how}: invalid {place}: embedded message failed validation | caused by: {NAME_MISSING}")
+        raise InvalidArgument(f"{how}: invalid {place}: {_INVALID}{NAME_MISSING}")
     return PipelineName(message.project.name or DEFAULT_PROJECT, message.name)
 
 
@@ -40,13 +41,11 @@ def required_pipeline(request: Any, how: str = "validate request") -> PipelineNa
     return pipeline_name(request.pipeline, place, how)
 
 
-def job_name(message: Any, place: str) -> JobName:
-    """The name in a Job message."""
+def job_name(message: Any, *places: str, how: str = "validate request") -> JobName:
+    """The name in a Job message; `places` says in what it stands, from the request inwards."""
     if message.HasField("pipeline") and not message.pipeline.name:
-        caused = "embedded message failed validation | caused by: "
-        raise InvalidArgument(
-            f"validate request: invalid {place}: {caused}invalid Job.Pipeline: {caused}{NAME_MISSING}"
-        )
+        path = "".join(f"invalid {place}: {_INVALID}" for place in (*places, "Job.Pipeline"))
+        raise InvalidArgument(f"{how}: {path}{NAME_MISSING}")
     return JobName(PipelineName(message.pipeline.project.name or DEFAULT_PROJECT, message.pipeline.name), message.id)
 
 
