@@ -140,6 +140,7 @@ class Sandbox:
         os.set_blocking(self._events, False)
         self._outgoing = bytearray()
         self._partial = bytearray()
+        self.blocked: Callable[[], None] = lambda: None  # called when a command does not fit into the pipe
         self.facts: dict[str, Any] = {}
         self.mode = ""
         self.port = 0
@@ -167,10 +168,11 @@ class Sandbox:
     # ---------------------------------------------------------------- commands
 
     def send(self, command: Any) -> None:
-        """Queue a command and write what fits; `flush` writes the rest."""
+        """Queue a command and write what fits; `flush` writes the rest, once the pipe has room again."""
         data = marshal.dumps(command)
         self._outgoing += len(data).to_bytes(4, "big") + data
-        self.flush()
+        if self.flush():
+            self.blocked()
 
     def flush(self) -> bool:
         """Write queued commands without waiting; whether some are left (watch `writable` then)."""

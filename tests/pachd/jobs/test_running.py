@@ -80,6 +80,16 @@ def test_egress_copies_the_output_to_a_folder(pachd, tmp_path):
     assert counts(wait(client, "p", again)) == (0, 1, 0, 1)
 
 
+def test_a_datum_of_thousands_of_files_and_a_long_standard_input_reach_the_worker(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {f"/{'directory' * 5}/{n}": "x" for n in range(1200)})
+    script = "find -L /pfs/in -type f | wc -l > /pfs/out/count #" + "x" * 200_000
+    job = make(client, "p", pfs_input("in", "/"), script)
+    assert wait(client, "p", job).state == pps.JOB_SUCCESS
+    assert tree(client, "p", job) == {"/count": "1200\n"}
+
+
 def test_parallel_workers_really_run_at_once(pachd, tmp_path):
     client = pachd.client()
     client.create_repo("in")

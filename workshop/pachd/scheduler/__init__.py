@@ -262,14 +262,23 @@ class Scheduler:
             return
         if fresh and worker.sandbox is not None:
             self._selector.register(worker.sandbox, selectors.EVENT_READ, worker)
+            worker.sandbox.blocked = partial(self._await_room, worker)
+            self._await_room(worker)
+
+    def _await_room(self, worker: Worker) -> None:
+        """Write the rest of a command that is longer than a pipe holds as soon as the sandbox has read so far."""
+        assert worker.sandbox is not None
+        with contextlib.suppress(KeyError):  # it is being watched already
+            self._selector.register(worker.sandbox.writable, selectors.EVENT_WRITE, worker)
 
     def _hear(self, worker: Worker) -> None:
         if worker.sandbox is None:
             return
         run = self.runs.get(worker.pool.name)
         try:
-            if worker.sandbox.flush():
-                self.wake()
+            if not worker.sandbox.flush():
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(worker.sandbox.writable)
             events = worker.sandbox.receive()
         except (SandboxLost, OSError, ValueError) as error:
             self._lost(worker, run, str(error))
@@ -313,8 +322,9 @@ class Scheduler:
 
     def _unregister(self, worker: Worker) -> None:
         if worker.sandbox is not None:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(worker.sandbox)
+            for end in (worker.sandbox, worker.sandbox.writable):
+                with contextlib.suppress(KeyError, ValueError):
+                    self._selector.unregister(end)
 
     def stop_work(self, run: Run, worker: Worker) -> None:
         worker.stop_job(run.key)
