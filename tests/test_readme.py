@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -30,22 +31,24 @@ STEPS = [
 @pytest.fixture(scope="module")
 def guides(tmp_path_factory):
     """A guide for each workshop, each on a daemon of its own that starts with the first step."""
-    from conftest import Pachd
+    from workshop.testing import Pachd
 
-    made, daemons, patch = {}, [], pytest.MonkeyPatch()
+    made, daemons, patch = {}, {}, pytest.MonkeyPatch()
 
     def guide(name):
+        folder = tmp_path_factory.getbasetemp() / name
+        if name not in daemons:
+            daemons[name] = Pachd(tmp_path_factory.mktemp(name, numbered=False) / "state").start()
+        patch.setenv("PACHD_ADDRESS", daemons[name].address)
+        patch.setenv("WORKSHOP_STATE", str(folder / "command"))
+        patch.chdir(ROOT)
         if name not in made:
-            folder = tmp_path_factory.mktemp(name)
-            daemons.append(Pachd(folder / "state").start())
-            patch.setenv("PACHD_ADDRESS", daemons[-1].address)
-            patch.setenv("WORKSHOP_STATE", str(folder / "command"))
-            patch.chdir(ROOT)
-            made[name] = find_guide(None, name, quiet=True)
+            with click.Context(main):
+                made[name] = find_guide(None, name, quiet=True)
         return made[name]
 
     yield guide
-    for daemon in daemons:
+    for daemon in daemons.values():
         daemon.stop()
     patch.undo()
 

@@ -1,6 +1,7 @@
 """The command `workshop`: short functions that read the command line, call a room and print what it answers."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -73,8 +74,14 @@ def main(ctx: click.Context, context: str | None) -> None:
     type=click.Choice(["docker", "podman"]),
     help="Run user code in containers of the specs' own images (else as processes of this machine).",
 )
+@click.option(
+    "--images",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="TABLE",
+    help="Which image holds which code, in place of docker/images.json.",
+)
 @context_object
-def up(context: str | None, port: int | None, runtime: str | None) -> None:
+def up(context: str | None, port: int | None, runtime: str | None, images: Path | None) -> None:
     """Start the embedded pachd in the background, or say where it is.
 
     \b
@@ -86,7 +93,7 @@ def up(context: str | None, port: int | None, runtime: str | None) -> None:
     if context or contexts.named_address() is not None:
         target = contexts.resolve(context)
     else:
-        target = daemon.start(contexts.state_folder(), port, runtime or "")
+        target = daemon.start(contexts.state_folder(), port, runtime or "", images)
     click.echo(f"pachd {contexts.version(target)} is ready on {target.address}")
 
 

@@ -110,7 +110,7 @@ def _write_readme(guide) -> None:
     from workshop import readme
 
     path = guide.folder / "README.md"
-    outputs = {outcome.command.line: outcome.printed for outcome in guide.outcomes if not outcome.as_written}
+    outputs = {outcome.command.line: outcome.printed for outcome in guide.outcomes}  # all: ids agree with each other
     path.write_text(readme.rewritten(path.read_text(encoding="utf-8"), outputs), encoding="utf-8")
     click.echo(f" {len(outputs)} outputs written into {path}", err=True)
 

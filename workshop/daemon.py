@@ -52,14 +52,16 @@ def running(folder: Path) -> Target | None:
     return target
 
 
-def start(folder: Path, port: int | None = None, runtime: str = "") -> Target:
+def start(folder: Path, port: int | None = None, runtime: str = "", images: Path | None = None) -> Target:
     """Start the daemon, or find it running; returns once it answers. Port None is 30650, or any if that is taken.
 
-    `runtime` is docker or podman: user code runs in containers. A daemon that runs already keeps the runtime it has.
+    `runtime` is docker or podman: user code runs in containers. `images` is a table in place of docker/images.json.
+    A daemon that runs already keeps what it was started with.
     """
     if (target := running(folder)) is not None:
-        if runtime:
-            raise WorkshopError("pachd is running already, and keeps its runtime", "workshop down, and start it again")
+        if runtime or images:
+            kept = "runtime" if runtime else "table of images"
+            raise WorkshopError(f"pachd is running already, and keeps its {kept}", "workshop down, and start it again")
         return target
     if pid_of(folder) is not None:
         stop(folder)
@@ -69,6 +71,7 @@ def start(folder: Path, port: int | None = None, runtime: str = "") -> Target:
     output, log = folder / "pachd.out", folder / "pachd.log"
     command = [sys.executable, "-m", "workshop.pachd", "--state", str(folder), "--port", str(port)]
     command += ["--runtime", runtime] if runtime else []
+    command += ["--images", str(images.resolve())] if images else []
     with output.open("wb") as out, log.open("ab") as err:
         process = subprocess.Popen(
             command,

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))
 
-from conftest import Pachd  # noqa: E402
+from workshop.testing import Pachd  # noqa: E402
 
 _COMMANDS = {
     "python itself": ["-c", "pass"],

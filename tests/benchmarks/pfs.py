@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import grpc  # noqa: E402
-from conftest import Pachd  # noqa: E402
-from python_pachyderm.proto.v2.pfs import pfs_pb2 as pb  # noqa: E402
+import grpc
+from python_pachyderm.proto.v2.pfs import pfs_pb2 as pb
+
+from workshop.testing import Pachd
 
 MIB = 1 << 20
 MESSAGE = 19 * MIB  # as python-pachyderm sends

@@ -21,11 +21,10 @@ from pathlib import Path
 
 import grpc
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from conftest import Pachd  # noqa: E402
-
-from workshop.pachd.wire.schema import pfs_v2  # noqa: E402
+from workshop.pachd.wire.schema import pfs_v2
+from workshop.testing import Pachd
 
 LENGTH, CALLS = 100, 50
 

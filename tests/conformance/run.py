@@ -105,7 +105,7 @@ def main() -> int:
     if options.address:
         host, port = options.address.rsplit(":", 1)
         return report(names, host, int(port), options)
-    from conftest import Pachd
+    from workshop.testing import Pachd
 
     with tempfile.TemporaryDirectory() as folder, Pachd(Path(folder) / "state") as daemon:
         return report(names, daemon.host, daemon.port, options)

@@ -268,7 +268,7 @@ def test_an_archive_holds_every_file_with_its_size(repo):
 
 
 def test_local_files_are_put_by_url_only_from_allowed_folders(tmp_path):
-    from conftest import Pachd
+    from workshop.testing import Pachd
 
     folder = tmp_path / "allowed"
     (folder / "sub").mkdir(parents=True)

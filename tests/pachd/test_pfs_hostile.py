@@ -6,12 +6,12 @@ import contextlib
 
 import grpc
 import pytest
-from conftest import Pachd
 from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workshop.pachd.wire import schema
+from workshop.testing import Pachd
 
 METHODS = sorted((m for m in schema.METHODS.values() if m.service == "pfs_v2.API"), key=lambda m: m.name)
 WAITING = {"SubscribeCommit", "InspectCommit", "InspectCommitSet"}  # these may wait for what never comes

@@ -11,7 +11,6 @@ from collections import Counter
 
 import grpc
 import pytest
-from conftest import Pachd
 from google.protobuf import empty_pb2, wrappers_pb2
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -26,6 +25,8 @@ from hypothesis.stateful import (
 from pachd.pfs_model import Commit, Model, Refused
 from python_pachyderm.proto.v2.pfs import pfs_pb2 as pb
 from python_pachyderm.proto.v2.pfs import pfs_pb2_grpc
+
+from workshop.testing import Pachd
 
 REPOS, BRANCHES = ("a", "b", "c", "d"), ("master", "side")
 repos, branch_names = st.sampled_from(REPOS), st.sampled_from(BRANCHES)

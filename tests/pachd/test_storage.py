@@ -11,8 +11,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from conftest import ROOT, Pachd
 from python_pachyderm.proto.v2.pfs import pfs_pb2 as pb
+
+from workshop.testing import ROOT, Pachd
 
 
 def gc(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

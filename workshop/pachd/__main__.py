@@ -39,6 +39,13 @@ def main() -> int:
         help="a folder whose files may be put by file:// URL; may be repeated (default: none)",
     )
     parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="TABLE",
+        help="a JSON file that says which image holds which code, as docker/images.json, which it replaces; "
+        "its paths count from the folder above it",
+    )
+    parser.add_argument(
         "--runtime",
         choices=containers.ENGINES,
         default="",
@@ -73,6 +80,7 @@ def main() -> int:
             options.host,
             options.port,
             options.token,
+            images=options.images,
             allow_files=options.allow_files,
             runtime=options.runtime,
         )

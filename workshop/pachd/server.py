@@ -53,7 +53,7 @@ class Daemon:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str = "",
-        images: Path | None = IMAGES,
+        images: Path | None = None,
         allow_files: Iterable[Path] = (),
         runtime: str = "",
     ) -> None:
@@ -62,6 +62,7 @@ class Daemon:
                 f"listening on {host} needs a token (--token): everybody on the network could reach it"
             )
         self.host, self.port, self._token = host, port, token
+        table = Images(images or (IMAGES if IMAGES.is_file() else None))
         isolation = UNTRIED if not runtime else Isolation(runtime, engine=containers.find(runtime))
         self.store = Store(state)
         self.pfs = Pfs(self.store)
@@ -69,7 +70,7 @@ class Daemon:
         self.pfs.sources = Sources(tuple(allow_files))
         self.pfs.meta_content = partial(metaview.content, self.pfs)
         self.clock = Clock(self.pfs)
-        self.scheduler = Scheduler(self.pfs, Surroundings(self.store, Images(images), host, isolation=isolation))
+        self.scheduler = Scheduler(self.pfs, Surroundings(self.store, table, host, isolation=isolation))
         transactions = Transactions(self.pfs)
         self.servicers = self._servicers(transactions)
         transactions.admit(self.servicers)

@@ -48,25 +48,34 @@ class Image:
 
 
 class Images:
-    """The table that says which image holds which code (docker/images.json)."""
+    """The table that says which image holds which code (docker/images.json); its paths count from the folder above it.
 
-    def __init__(self, table: Path | None) -> None:
+    It is read again when it has changed. Raises ValueError if it cannot be read at first; later the last one is kept.
+    """
+
+    def __init__(self, table: Path | None = None) -> None:
         self._table = table
         self._read_at = -1.0
         self._known: dict[str, Image] = {}
+        if table is not None:
+            self._read(table)
 
     def find(self, name: str) -> Image | None:
-        """The entry of an image; the file is read again when it has changed."""
-        if self._table is None or not self._table.is_file():
-            return None
-        changed = self._table.stat().st_mtime
-        if changed != self._read_at:
-            root = self._table.parent.parent
+        """The entry of an image."""
+        if self._table is not None:
             try:
-                entries = json.loads(self._table.read_text())
+                self._read(self._table)
             except ValueError as error:
-                log.warning("%s cannot be read: %s", self._table, error)
-                return self._known.get(name)
+                log.warning("%s", error)
+        return self._known.get(name)
+
+    def _read(self, table: Path) -> None:
+        root = table.resolve().parent.parent
+        try:
+            changed = table.stat().st_mtime
+            if changed == self._read_at:
+                return
+            entries = json.loads(table.read_text())
             self._known = {
                 image: Image(
                     {place: [root / path for path in paths] for place, paths in entry.get("code", {}).items()},
@@ -76,8 +85,9 @@ class Images:
                 for image, entry in entries.items()
                 if isinstance(entry, dict)
             }
-            self._read_at = changed
-        return self._known.get(name)
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise ValueError(f"the table of images {table} cannot be read: {error}") from None
+        self._read_at = changed
 
 
 UNTRIED = Isolation("paths")

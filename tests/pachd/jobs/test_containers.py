@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Pachd
 from pachd.jobs.tools import counts, living, make, pfs_input, put, tree, until, wait
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
+
+from workshop.testing import Pachd
 
 IMAGE = "example.org/tiny:1"
 SMALL = Path(__file__).parents[1] / "engine.py"
