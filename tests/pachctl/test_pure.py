@@ -145,12 +145,44 @@ def test_a_long_edge_passes_a_layer_as_a_line():
             "NotFound",
             'get branch "P/r.user@b": branch (id=0, branch=P/r@b) not found',
         ),
+        (
+            "DeleteRepo",
+            {"repo": _REPO},
+            "cannot delete a repo associated with a pipeline - delete the pipeline instead",
+            "Unknown",
+            'delete repo: error checking whether repo "P/r" can be deleted: cannot delete a repo associated with a '
+            "pipeline - delete the pipeline instead",
+        ),
+        (
+            "CreateBranch",
+            {"branch": {"repo": _REPO, "name": "b"}, "head": {"repo": _REPO, "id": "x", "branch": {"name": ""}}},
+            'project "P" not found',
+            "NotFound",
+            "unable to inspect P/r@x: pick commit tx: picking commit: picking branch: picking repo: picking project: "
+            'project "P" not found',
+        ),
     ],
 )
 def test_a_cause_gets_its_surroundings_once(method, request_of, text, code, whole):
     assert surrounded(f"pfs_v2.API/{method}", request_of, text, code) == whole
     if "at commit" not in text:
         assert surrounded(f"pfs_v2.API/{method}", request_of, whole, code) == whole
+
+
+@pytest.mark.parametrize(
+    ("lacks", "above"), [("project", 'get project by name: project "P" not found\n'), ("repo", ""), ("", None)]
+)
+def test_a_branch_is_missed_below_its_repo_and_its_project(lacks, above):
+    asked = {"branch": {"repo": _REPO, "name": "b"}}
+    row = "repo (id=0, project=P, name=r, type=user) not found\n"
+    whole = surrounded("A/InspectBranch", asked, 'branch "b" not found in repo P/r', "NotFound", lambda repo: lacks)
+    rows = "" if above is None else above + row
+    assert whole == (
+        f'inspect branch in transaction: {rows}branch (id=0, branch=P/r@b) not found\nbranch "b" not found in repo P/r'
+    )
+    if lacks:
+        missed = surrounded("A/SubscribeCommit", {"repo": _REPO}, "repo P/r not found", "NotFound", lambda repo: lacks)
+        assert missed == f"get repo ID: {rows.rstrip()}"
 
 
 @given(

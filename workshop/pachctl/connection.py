@@ -71,15 +71,20 @@ class Pachd:
         if isinstance(failure, Refused):
             from workshop.pachctl.wrapping import surrounded
 
-            return Refused(surrounded(method, request, failure.text, failure.code, self._has_repo), failure.code)
+            return Refused(surrounded(method, request, failure.text, failure.code, self._lacking), failure.code)
         return failure
 
-    def _has_repo(self, repo: Mapping[str, Any]) -> bool:
+    def _lacking(self, repo: Mapping[str, Any]) -> str:
+        """What there is not: a "repo", its "project", or neither ("")."""
+        try:
+            self.call("pfs_v2.API/InspectProject", "pfs_v2.ProjectInfo", {"project": repo["project"]})
+        except Failure:
+            return "project"
         try:
             self.call("pfs_v2.API/InspectRepo", "pfs_v2.RepoInfo", {"repo": repo})
         except Failure:
-            return False
-        return True
+            return "repo"
+        return ""
 
     def _start(
         self,

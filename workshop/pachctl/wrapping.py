@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
+from workshop.pachctl.address import is_id
+
 _MISSING = re.compile(r'(?:branch "[^"]*"|repo \S+|commit \S+) not found')
 _SURROUNDED = re.compile(r"pick commit tx: commit \S+ not found\n")
 _IN_TRANSACTION = {"FinishCommit": "finish commit in transaction: ", "GetFile": "get file: "}
@@ -22,10 +24,10 @@ def surrounded(
     request: Mapping[str, Any] | None,
     text: str,
     code: str,
-    exists: Callable[[Mapping[str, Any]], bool] = lambda repo: True,
+    lacking: Callable[[Mapping[str, Any]], str] = lambda repo: "",
 ) -> str:
-    """The text of a refusal of METHOD with what belongs before it. REQUEST is what was asked; `exists` tells whether a
-    repo is there, and is asked only where the text does not say what is missing.
+    """The text of a refusal of METHOD with what belongs before it. REQUEST is what was asked; `lacking` tells of a repo
+    whether it ("repo") or its "project" is not there, and is asked only where the text does not say what is missing.
     """
     name, asked = method.rsplit("/", 1)[1], request or {}
     if _SURROUNDED.search(text):
@@ -34,14 +36,16 @@ def surrounded(
         return _start_commit(asked, text)
     if name == "CreateProject" and text == f"project {asked['project']['name']} already exists":
         return f'project "{asked["project"]["name"]}" already exists\n{text}'
+    if name == "DeleteRepo" and text.startswith("cannot delete a repo associated with a pipeline"):
+        return f'delete repo: error checking whether repo "{_repo(asked["repo"])}" can be deleted: {text}'
     if code != "NotFound":
         return _unstarted(name, text)
     if name in ("InspectBranch", "DeleteBranch") and _MISSING.match(text):
-        return _branch(name, asked["branch"], exists)
+        return _branch(name, asked["branch"], lacking)
     if name == "CreateBranch":
-        return _create_branch(asked, text)
+        return _create_branch(asked, text, lacking)
     if name == "SubscribeCommit" and text.startswith("repo "):
-        return f"get repo ID: {_repo_row(asked['repo'])} not found"
+        return f"get repo ID: {_missing_repo(asked['repo'], lacking)}"
     commit = _commit_asked(name, asked, text)
     if commit is None:
         return text
@@ -49,10 +53,10 @@ def surrounded(
         return f"{match.group(1)} {commit['id']}"  # a cluster repeats the id that the request gave, or none
     before = _IN_TRANSACTION.get(name, "")
     cause = text.removeprefix(before).removeprefix("pick commit tx: ")
-    if name == "InspectFile" and cause.startswith("branch ") and not exists(commit["repo"]):
+    if name == "InspectFile" and cause.startswith("branch ") and lacking(commit["repo"]):
         cause = f"repo {_repo(commit['repo'])} not found"  # the embedded pachd misses the branch, for python_pachyderm
     if cause.startswith('project "'):
-        return f"{before}pick commit tx: picking commit: picking branch: picking repo: picking project: {cause}"
+        return f"{before}{_projectless(commit)}{cause}"
     return f"{before}{_unpicked(commit)}\n{cause}" if _MISSING.match(cause) else text
 
 
@@ -73,8 +77,17 @@ def _repo(repo: Mapping[str, Any]) -> str:
     return f"{repo['project']['name']}/{repo['name']}{suffix}"
 
 
-def _repo_row(repo: Mapping[str, Any]) -> str:
-    return f"repo (id=0, project={repo['project']['name']}, name={repo['name']}, type={repo['type']})"
+def _projectless(commit: Mapping[str, Any]) -> str:
+    """The steps to a commit that ended at its project."""
+    branch = "" if is_id(commit["id"]) else "picking branch: "
+    return f"pick commit tx: picking commit: {branch}picking repo: picking project: "
+
+
+def _missing_repo(repo: Mapping[str, Any], lacking: Callable[[Mapping[str, Any]], str]) -> str:
+    """A repo that is not there, row by row."""
+    project = repo["project"]["name"]
+    above = f'get project by name: project "{project}" not found\n' if lacking(repo) == "project" else ""
+    return f"{above}repo (id=0, project={project}, name={repo['name']}, type={repo['type']}) not found"
 
 
 def _commit_asked(name: str, asked: Mapping[str, Any], text: str) -> Mapping[str, Any] | None:
@@ -108,24 +121,26 @@ def _start_commit(asked: Mapping[str, Any], text: str) -> str:
     return before + text
 
 
-def _branch(name: str, branch: Mapping[str, Any], exists: Callable[[Mapping[str, Any]], bool]) -> str:
+def _branch(name: str, branch: Mapping[str, Any], lacking: Callable[[Mapping[str, Any]], str]) -> str:
     """A branch that is not there is missed row by row."""
     repo = branch["repo"]
     row = f"branch (id=0, branch={_repo(repo)}@{branch['name']}) not found"
-    if not exists(repo):
-        row = f"{_repo_row(repo)} not found\n{row}"
+    if lacking(repo):
+        row = f"{_missing_repo(repo, lacking)}\n{row}"
     if name == "DeleteBranch":
         return f'get branch "{repo["project"]["name"]}/{repo["name"]}.{repo["type"]}@{branch["name"]}": {row}'
     return f'inspect branch in transaction: {row}\nbranch "{branch["name"]}" not found in repo {_repo(repo)}'
 
 
-def _create_branch(asked: Mapping[str, Any], text: str) -> str:
+def _create_branch(asked: Mapping[str, Any], text: str, lacking: Callable[[Mapping[str, Any]], str]) -> str:
     """What a new branch lacks: its head, its repo, a branch it comes from, or its trigger's branch."""
     head, trigger, own = asked.get("head") or {}, asked.get("trigger") or {}, asked["branch"]["repo"]
     if text.startswith("unable to inspect ") and "pick commit tx" not in text:
         text = text.partition(": ")[2]
+    asked_for = f"{_repo(head['repo'])}@{head['id'] or head['branch']['name']}" if head else ""
+    if head and text.startswith('project "'):
+        return f"unable to inspect {asked_for}: {_projectless(head)}{text}"
     if head and _MISSING.match(text):
-        asked_for = f"{_repo(head['repo'])}@{head['id'] or head['branch']['name']}"
         if head["id"]:  # a branch's name given as the head travels as an id
             text = re.sub(r'^branch "[^"]*"', 'branch ""', text)
         return f"unable to inspect {asked_for}: pick commit tx: commit {asked_for} not found\n{text}"
@@ -141,6 +156,6 @@ def _create_branch(asked: Mapping[str, Any], text: str) -> str:
         if text == f"repo {_repo(repo)} not found":
             # a cluster begins the branch's first commit, misses its repo, and names the commit that it gives up
             begun = f"{repo['project']['name']}/{repo['name']}.{repo['type']}@{uuid4().hex}"
-            row = f"{_repo_row(repo)} not found\ncommit (int_id=0, commit_id={begun}) not found"
+            row = f"{_missing_repo(repo, lacking)}\ncommit (int_id=0, commit_id={begun}) not found"
             return f"{before}get commit by commit key: {row}"
     return text

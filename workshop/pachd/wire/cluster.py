@@ -10,6 +10,10 @@ from workshop.pachd.wire.schema import METHODS, admin_v2, enterprise_v2, license
 from workshop.pachd.wire.serve import Call
 
 VERSION = (2, 12, 0)
+SCHEMA = (  # of pipeline specs, where a cluster without a web address of its own sends editors
+    "https://raw.githubusercontent.com/pachyderm/pachyderm/v2.12.0/src/internal/jsonschema/pps_v2/"
+    "CreatePipelineRequest.schema.json"
+)
 
 
 class Admin:
@@ -24,6 +28,7 @@ class Admin:
         info = admin_v2.ClusterInfo(
             id=self._store.cluster_id, deployment_id=self._store.deployment_id, warnings_ok=True, proxy_host=""
         )
+        info.web_resources.create_pipeline_request_json_schema_url = SCHEMA
         project = request.current_project.name
         if project and not self._store.has_project(project):
             info.warnings.append(f'WARNING: Could not inspect project "{project}": it is not on this server')
