@@ -1,8 +1,13 @@
 """The graph as pictures: whole strings, because a picture is right or wrong as a whole."""
 
+import json
+from pathlib import Path
 from xml.etree import ElementTree
 
-from workshop.dag import Graph, document, layers, mermaid, segments, svg, text
+import pytest
+from google.protobuf import json_format
+from python_pachyderm.proto.v2.pps.pps_pb2 import Input
+from workshop.dag import Graph, combination, document, layers, mermaid, segments, svg, text
 
 IRIS = Graph(
     {"inference": "running", "pre_process": "running", "train": "running", "attributes": "", "training": ""},
@@ -13,7 +18,7 @@ IRIS = Graph(
         ("training", "pre_process", "/*"),
         ("pre_process", "train", "/"),
     ],
-    {"inference": "×"},
+    {"inference": "{} × {}"},
 )
 
 IRIS_PICTURE = """\
@@ -36,6 +41,70 @@ LONG = Graph(
     {"a", "b", "c"},
     [("r", "a", "/*"), ("a", "b", "/"), ("a", "c", "/"), ("b", "c", "/"), ("r", "c", "/x")],
 )
+
+BREAST_CANCER_PICTURE = """\
+( sample_data )         ●
+[ crop ]                ○──●           sample_data:/*
+[ extract_centers ]        ○──●        crop:/*
+( models )                 │  │  ●
+[ generate_heatmaps ]      ○──○──○──●  (crop:/(*) ⋈ extract_centers:/(*)) × models:/
+[ classify ]               ○──○──○──○  (crop:/(*) ⋈ extract_centers:/(*) ⋈ generate_heatmaps:/(*)) × models:/
+[ visualize_heatmaps ]     ○────────○  crop:/(*) ⋈ generate_heatmaps:/(*)
+"""
+
+
+def graph_of(folder: Path) -> Graph:
+    """The graph that a folder of specs would make."""
+    graph = Graph()
+    for path in sorted(folder.glob("*.json")):
+        spec = json.loads(path.read_text())
+        name, found = spec["pipeline"]["name"], []
+        if name.startswith("bc_"):
+            continue
+        graph.inputs[name] = combination(json_format.ParseDict(spec["input"], Input()), found)
+        graph.pipelines.add(name)
+        graph.nodes[name] = "running"
+        graph.edges += [(source, name, glob) for source, glob in found]
+    for source, _, _ in graph.edges:
+        graph.nodes.setdefault(source, "")
+    return graph
+
+
+@pytest.fixture(scope="module")
+def breast_cancer() -> Graph:
+    return graph_of(Path(__file__).parents[1] / "specs" / "breast_cancer")
+
+
+def test_edges_that_would_cross_are_drawn_in_lanes_and_inputs_as_they_nest(breast_cancer):
+    assert text(breast_cancer) == BREAST_CANCER_PICTURE
+
+
+def test_a_line_that_passes_a_lane_crosses_it_and_leaves_it_whole():
+    graph = Graph(
+        {"a": "running", "b": "running", "c": "running", "one": "", "two": ""},
+        {"a", "b", "c"},
+        [("one", "a", "/"), ("two", "a", "/"), ("one", "b", "/"), ("a", "b", "/"), ("two", "c", "/"), ("a", "c", "/")],
+        {"a": "{} × {}", "b": "{} ∪ {}", "c": "{} × {}"},
+    )
+    assert (
+        text(graph)
+        == """\
+( one )  ●
+( two )  │  ●
+[ a ]    ○──○──●  one:/ × two:/
+[ b ]    ○──┼──○  one:/ ∪ a:/
+[ c ]       ○──○  two:/ × a:/
+"""
+    )
+
+
+def test_the_picture_in_lanes_has_a_ring_for_each_reader_and_says_what_is_read(breast_cancer):
+    root = ElementTree.fromstring(svg(breast_cancer))
+    inside = "{http://www.w3.org/2000/svg}"
+    rings = [element for element in root.iter(f"{inside}circle") if element.get("class") == "ring"]
+    assert len(rings) == len(breast_cancer.edges)
+    words = {element.text for element in root.iter(f"{inside}text")}
+    assert set(breast_cancer.nodes) | {"crop:/(*) ⋈ generate_heatmaps:/(*)"} <= words
 
 
 def test_the_iris_pipelines_are_drawn_with_their_globs():

@@ -13,29 +13,41 @@
              [ inference ]
 
 Round is a repo that people write to, square a pipeline with its output repo. Layers are longest paths from the sources;
-an edge that crosses a layer passes it in a column of its own, so that no edge runs through a box.
+an edge that crosses a layer passes it in a column of its own, so that no edge runs through a box. Where edges would
+cross each other the eye loses them, and the graph is drawn in lanes instead (lanes.py).
 """
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from workshop import lanes
+
 if TYPE_CHECKING:
     from python_pachyderm import Client
 
+CROSSING = "┼"
 JOINTS = {"cross": "×", "join": "⋈", "union": "∪", "group": "group"}
 
 
 @dataclass
 class Graph:
-    """`nodes` maps each name to its state ("" for a repo that people write to); `edges` are (from, to, glob)."""
+    """`nodes` maps each name to its state ("" for a repo that people write to); `edges` are (from, to, glob).
+
+    `inputs` says how a pipeline combines what it reads, with a {} for each of its edges: "({} ⋈ {}) × {}".
+    """
 
     nodes: dict[str, str] = field(default_factory=dict)
     pipelines: set[str] = field(default_factory=set)
     edges: list[tuple[str, str, str]] = field(default_factory=list)
-    joints: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+
+    def reads(self, name: str, places: bool = True) -> str:
+        """What a pipeline reads and how, as `(a:/(*) ⋈ b:/(*)) × c:/`; without places, the globs alone."""
+        edges = [(source, glob) for source, target, glob in self.edges if target == name]
+        words = [f"{source}:{glob}" if places else glob for source, glob in edges]
+        return self.inputs.get(name, "{}" if words else "").format(*words)
 
 
 def gather(client: "Client") -> Graph:
@@ -48,24 +60,27 @@ def gather(client: "Client") -> Graph:
         name = info.pipeline.name
         graph.pipelines.add(name)
         graph.nodes[name] = PipelineState.Name(info.state).removeprefix("PIPELINE_").lower()
-        for source, glob, joint in _inputs(info.details.input, ""):
-            graph.edges.append((source, name, glob))
-            if joint:
-                graph.joints[name] = joint
+        found: list[tuple[str, str]] = []
+        graph.inputs[name] = combination(info.details.input, found)
+        graph.edges += [(source, name, glob) for source, glob in found]
     for repo in [edge[0] for edge in graph.edges] + sorted(info.repo.name for info in client.list_repo()):
         graph.nodes.setdefault(repo, "")
     return graph
 
 
-def _inputs(entry: Any, joint: str) -> Iterator[tuple[str, str, str]]:
-    """(repo, glob, how it is combined with its siblings) of each repo that an input reads."""
+def combination(entry: Any, found: list[tuple[str, str]], inside: bool = False) -> str:
+    """How an input combines what it reads, a {} for each; adds (repo, glob) of each to `found`, in that order."""
     for kind, sign in JOINTS.items():
-        for inner in getattr(entry, kind):
-            yield from _inputs(inner, joint or sign)
+        if children := getattr(entry, kind):
+            words = f" {sign} ".join(combination(child, found, True) for child in children)
+            return f"({words})" if inside and len(children) > 1 else words
     if entry.HasField("pfs"):
-        yield entry.pfs.repo, entry.pfs.glob, joint
-    if entry.HasField("cron"):
-        yield entry.cron.repo or entry.cron.name, entry.cron.spec, joint
+        found.append((entry.pfs.repo, entry.pfs.glob))
+    elif entry.HasField("cron"):
+        found.append((entry.cron.repo or entry.cron.name, entry.cron.spec))
+    else:
+        return ""
+    return "{}"
 
 
 def layers(graph: Graph) -> list[list[str]]:
@@ -180,6 +195,27 @@ def text(graph: Graph) -> str:
     """The graph drawn with line characters."""
     if not graph.nodes:
         return "there are no repos yet\n"
+    drawn = _layered(graph)
+    return lanes.text(_rows(graph)) if CROSSING in drawn else drawn
+
+
+def _rows(graph: Graph) -> list[lanes.Row]:
+    """The graph for lanes.py, every name below what it reads."""
+    names = [name for row in layers(graph) for name in row if name in graph.nodes]
+    return [
+        lanes.Row(
+            name,
+            label(name, graph),
+            [source for source, target, _ in graph.edges if target == name],
+            graph.reads(name),
+            name in graph.pipelines,
+        )
+        for name in names
+    ]
+
+
+def _layered(graph: Graph) -> str:
+    """Layer below layer, with the edges between them."""
     rows, middle, total = positions(graph)
     lines: list[str] = []
     for index, row in enumerate(rows):
@@ -210,7 +246,7 @@ def _between(pieces: list[tuple[str, str, str]], graph: Graph, middle: dict[str,
         turn = middle[target]
         left, right = min([*columns, turn]), max([*columns, turn])
         for column in range(left, right + 1):
-            canvas[column] = "┼" if canvas[column] == "│" and column not in (left, right) else "─"
+            canvas[column] = CROSSING if canvas[column] == "│" and column not in (left, right) else "─"
         still = {middle[a] for a, b in waiting if b != target}
         for column in {*columns, turn}:
             canvas[column] = _corner(
@@ -220,10 +256,8 @@ def _between(pieces: list[tuple[str, str, str]], graph: Graph, middle: dict[str,
         result.append("".join(canvas).rstrip())
     canvas = list(_stems({middle[b] for _, b, _ in pieces}, total + 12))
     for target in targets:
-        globs = [glob for _, b, glob in pieces if b == target and glob]
-        words = " " + f" {graph.joints.get(target, '')} ".join(globs)
-        start = middle[target] + 1
-        if globs:
+        if words := graph.reads(target, places=False):
+            start = middle[target] + 2
             canvas[start : start + len(words)] = words
     result.append("".join(canvas).rstrip())
     return result
@@ -241,7 +275,7 @@ def _stems(columns: set[int], total: int) -> str:
 def _corner(above: bool, below: bool, left: bool, right: bool) -> str:
     """The line character that joins these sides."""
     return {
-        (True, True, True, True): "┼",
+        (True, True, True, True): CROSSING,
         (True, True, True, False): "┤",
         (True, True, False, True): "├",
         (True, True, False, False): "│",
@@ -255,29 +289,32 @@ def _corner(above: bool, below: bool, left: bool, right: bool) -> str:
 
 
 def svg(graph: Graph) -> str:
-    """The graph as a picture, from the same places as the text."""
-    unit, step, box = 9, 90, 34
-    rows, middle, total = positions(graph)
+    """The graph as a picture, laid out as the text is."""
+    if graph.nodes and CROSSING in _layered(graph):
+        return lanes.svg(_rows(graph))
+    unit, step, box = 9, 96, 44
+    rows, middle, total = positions(graph, gap=8)
     place = {name: (20 + middle[name] * unit, 40 + index * step) for index, row in enumerate(rows) for name in row}
     width, height = total * unit + 60, len(rows) * step + 10
     shapes = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">',
         "<style>text{font:14px monospace}.line{fill:none;stroke:#888;stroke-width:1.5}.repo{fill:#eef6ff;stroke:#36c}"
-        ".pipeline{fill:#f3fbef;stroke:#393}text{text-anchor:middle;fill:#222}.glob{font-size:12px;fill:#666}</style>",
+        ".pipeline{fill:#f3fbef;stroke:#393}text{text-anchor:middle;fill:#222}.globs{font-size:12px;fill:#666}</style>",
     ]
-    for source, target, glob in segments(graph):
+    for source, target, _ in segments(graph):
         (x1, top), (x2, bottom) = place[source], place[target]
         y1, y2 = (top if ">" in source else top + box / 2), (bottom if ">" in target else bottom - box / 2)
         half = (y1 + y2) / 2
         shapes.append(f'<path class="line" d="M{x1},{y1} C{x1},{half} {x2},{half} {x2},{y2}"/>')
-        if glob:
-            shapes.append(f'<text class="glob" x="{(x1 + x2) / 2 + 14}" y="{half}">{escape(glob)}</text>')
     for name, state in graph.nodes.items():
         x, y = place[name]
-        wide = len(label(name, graph)) * unit + 8
+        globs = graph.reads(name, places=False)
+        wide = max(len(label(name, graph)) * unit, len(globs) * 7.5) + 8
         kind, round_by = ("pipeline", 3) if name in graph.pipelines else ("repo", box / 2)
         title = f"<title>{escape(f'{kind} {name} {state}'.strip())}</title>"
         corner = f'x="{x - wide / 2}" y="{y - box / 2}" rx="{round_by}"'
         shapes.append(f'<rect class="{kind}" {corner} width="{wide}" height="{box}">{title}</rect>')
-        shapes.append(f'<text x="{x}" y="{y + 5}">{escape(name)}</text>')
+        shapes.append(f'<text x="{x}" y="{y - 2 if globs else y + 5}">{escape(name)}</text>')
+        if globs:
+            shapes.append(f'<text class="globs" x="{x}" y="{y + 14}">{escape(globs)}</text>')
     return "\n".join([*shapes, "</svg>"]) + "\n"
