@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from conftest import Pachd
 from pachd.jobs.tools import counts, living, make, pfs_input, put, tree, until, wait
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
 
@@ -78,6 +79,57 @@ def test_egress_copies_the_output_to_a_folder(pachd, tmp_path):
     assert (target / "d" / "a").read_text() == "1" and (target / "b").read_text() == "2"
     again = put(client, "in", {})
     assert counts(wait(client, "p", again)) == (0, 1, 0, 1)
+
+
+def test_egress_goes_to_a_bucket_of_an_s3_service_in_parts_and_is_tried_until_it_works(tmp_path):
+    boto3 = pytest.importorskip("boto3")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+    service = boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    try:
+        with Pachd(tmp_path / "state", env=keys) as pachd:
+            client = pachd.client()
+            client.create_repo("in")
+            put(client, "in", {"/d/a": "1", "/empty": "", "/big": b"0123456789abcdef" * (1 << 20)})
+            url = f"s3://drop/some/where?endpoint={host}:{port}&disableSSL=true&region=us-east-1&s3ForcePathStyle=true"
+            code = "cp -r /pfs/in/. /pfs/out/"
+            job = make(client, "p", pfs_input("in", "/"), code, egress=pps.Egress(URL=url))
+            until(lambda: [m for m in client.get_pipeline_logs("p", master=True) if "NoSuchBucket" in m.message])
+            assert next(iter(client.inspect_job(job, "p"))).state == pps.JOB_EGRESSING
+            service.create_bucket(Bucket="drop")
+            assert wait(client, "p", job).state == pps.JOB_SUCCESS
+        listed = service.list_objects_v2(Bucket="drop")["Contents"]
+        assert {found["Key"]: found["Size"] for found in listed} == {
+            "some/where/d/a": 1,
+            "some/where/empty": 0,
+            "some/where/big": 16 << 20,
+        }
+        body = service.get_object(Bucket="drop", Key="some/where/big")["Body"].read()
+        assert body == b"0123456789abcdef" * (1 << 20)
+    finally:
+        server.stop()
+
+
+def test_egress_to_a_database_says_that_it_is_not_done_here_until_the_job_is_stopped(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1"})
+    egress = pps.Egress()
+    egress.sql_database.url = "mysql://u@localhost:1/db"
+    egress.sql_database.secret.name, egress.sql_database.secret.key = "s", "k"
+    job = make(client, "p", pfs_input("in"), "cp /pfs/in/a /pfs/out/", egress=egress)
+    words = "egress to a database (mysql://u@localhost:1/db) is not done here: use file:// or s3://"
+    until(lambda: [m for m in client.get_pipeline_logs("p", master=True) if words in m.message])
+    client.stop_job(job, "p")
+    assert wait(client, "p", job).state == pps.JOB_KILLED
 
 
 def test_a_datum_of_thousands_of_files_and_a_long_standard_input_reach_the_worker(pachd):

@@ -1,6 +1,8 @@
 """Egress: a finished job's output goes to a URL before the job is a success; what fails is tried again until it works.
 
-`file:///folder` and `s3://bucket/prefix` (which needs the package boto3; its own settings say which service and keys).
+`file:///folder`, and `s3://bucket/prefix` through boto3: its own settings (AWS_ACCESS_KEY_ID ...) in the daemon's
+environment hold the keys, and the URL names an S3-compatible service as on a cluster:
+`s3://bucket/prefix?endpoint=HOST:PORT&disableSSL=true&region=NAME&s3ForcePathStyle=true`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from workshop.pachd.errors import PachydermError
 from workshop.pachd.model import PipelineName
@@ -34,7 +36,7 @@ def target(url: str) -> Put:
     if parts.scheme == "file":
         return _folder(Path(unquote(parts.netloc + parts.path)))
     if parts.scheme == "s3":
-        return _bucket(parts.netloc, unquote(parts.path).strip("/"))
+        return _bucket(parts.netloc, unquote(parts.path).strip("/"), dict(parse_qsl(parts.query)))
     raise PachydermError(f"unrecognized object store: {parts.scheme}")
 
 
@@ -51,17 +53,27 @@ def _folder(root: Path) -> Put:
     return put
 
 
-def _bucket(bucket: str, prefix: str) -> Put:
+def _bucket(bucket: str, prefix: str, options: dict[str, str]) -> Put:
     try:
         import boto3
+        from botocore.config import Config
     except ImportError:
         raise PachydermError("egress to s3:// needs the Python package boto3: pip install boto3") from None
-    client = boto3.client("s3")
+    endpoint = options.get("endpoint", "")
+    if endpoint and "://" not in endpoint:
+        endpoint = ("http://" if _yes(options, "disableSSL", "disable_https") else "https://") + endpoint
+    style = "path" if _yes(options, "s3ForcePathStyle", "use_path_style") else "auto"
+    config = Config(s3={"addressing_style": style}, retries={"max_attempts": 2}, connect_timeout=10)
+    client = boto3.client("s3", endpoint_url=endpoint or None, region_name=options.get("region") or None, config=config)
 
     def put(path: str, size: int, content: Iterator[bytes]) -> None:
         client.upload_fileobj(_Reader(content), bucket, f"{prefix}{path}".lstrip("/"))
 
     return put
+
+
+def _yes(options: dict[str, str], *names: str) -> bool:
+    return any(options.get(name, "").lower() in ("true", "1", "t") for name in names)
 
 
 class _Reader:
@@ -99,12 +111,11 @@ class Egress:
 
     def _work(self, pipeline: Pipeline, job: Job, plan: str, over: threading.Event) -> None:
         document = pipeline.details.get("egress", {})
-        url = document.get("URL") or document.get("objectStorage", {}).get("url", "")
         pause = 1.0
         try:
             while not over.is_set() and self._wanted(job):
                 try:
-                    self._send(job, url)
+                    self._send(job, document)
                 except Exception as error:  # whatever a store's client raises: it is tried again
                     self._say(job, f"error processing egress: {error}, retrying in {pause:g}s")
                     if self._sleep(job, over, pause):
@@ -129,8 +140,10 @@ class Egress:
             found = jobs.find(db, job.name)
         return found is not None and not found.terminal
 
-    def _send(self, job: Job, url: str) -> None:
-        put = target(url)
+    def _send(self, job: Job, document: Any) -> None:
+        if "sqlDatabase" in document:
+            raise PachydermError(f"egress to a database ({describe(document)}) is not done here: use file:// or s3://")
+        put = target(describe(document))
         store, content = self.scheduler.store, self.scheduler.content
         with store.database.read() as db:
             commit = rows.find_commit(db, job.commit())
@@ -157,4 +170,5 @@ class Egress:
 
 def describe(document: Any) -> str:
     """Where an egress goes, for people."""
-    return document.get("URL") or document.get("objectStorage", {}).get("url", "") or "a database"
+    found = [document.get(kind, {}).get("url", "") for kind in ("objectStorage", "sqlDatabase")]
+    return document.get("URL") or next(filter(None, found), "")
