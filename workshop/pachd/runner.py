@@ -106,7 +106,8 @@ class Spares:
         return self._launch()
 
     def refill(self) -> bool:
-        """Start one more if there is room; whether there is still."""
+        """Start one more if there is room; whether there is still. One that was killed is collected and replaced."""
+        self._ready = [process for process in self._ready if process.poll() is None]
         if len(self._ready) < self._number:
             self._ready.append(self._launch())
         return len(self._ready) < self._number

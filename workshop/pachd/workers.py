@@ -10,7 +10,6 @@ import hmac
 import json
 import logging
 import os
-import pwd
 import shutil
 import sys
 import time
@@ -20,7 +19,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from workshop.pachd import containers, ids, runner
+from workshop.pachd import accounts, containers, ids, runner
 from workshop.pachd.containers import EngineFault
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pps.records import Pipeline
@@ -91,7 +90,6 @@ class Images:
 
 
 UNTRIED = Isolation("paths")
-GUESS = "guess uid from transform user by reading /etc/passwd"
 
 
 @dataclass
@@ -247,7 +245,7 @@ class Pool:
         self.folder = shared.folder / f"{self.name.project}.{self.name.name}.{self.spec_commit[:8]}"
         size = int(details.get("parallelismSpec", {}).get("constant") or 1)
         self.workers = [Worker(self, number) for number in range(size)]
-        self.account = _account(self.transform.get("user", ""), shared.isolation)
+        self.account = accounts.of(self.transform.get("user", ""), shared.isolation)
         self._code: dict[str, Path] | None = None
 
     def fault(self) -> str:
@@ -256,7 +254,7 @@ class Pool:
             return "nothing to run: no transform.cmd"
         user, engine = self.transform.get("user", ""), self.shared.isolation.engine
         if engine is None:
-            return "" if not user or _known(user) else f"{GUESS}: user {user} not found"
+            return accounts.lookup(user)[1] if user else ""
         image = self.transform.get("image", "")
         try:
             there = engine.has(image)
@@ -364,28 +362,6 @@ def _machine_env() -> dict[str, str]:
     env |= {name: value for name, value in os.environ.items() if name.startswith("LC_")}
     env["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), env.get("PATH", os.defpath)))
     return env
-
-
-def _known(user: str) -> bool:
-    try:
-        return bool(pwd.getpwnam(user))
-    except KeyError:
-        return False
-
-
-def _account(user: str, isolation: Isolation) -> tuple[int, int] | str | None:
-    """Whom user code is to become: ids, or what the engine is to be told. None: whoever runs it anyway."""
-    if isolation.engine is not None and os.geteuid() == 0:
-        return user or None
-    if isolation.engine is not None:  # else its files would be another's, and could not be removed
-        return f"{os.geteuid()}:{os.getegid()}" if isolation.engine.name == "docker" else None
-    if not user or not _known(user) or pwd.getpwnam(user).pw_uid == os.geteuid():
-        return None
-    if os.geteuid() != 0:
-        log.info("user code runs as %s, not as %s: only root can become somebody else", os.geteuid(), user)
-        return None
-    entry = pwd.getpwnam(user)
-    return entry.pw_uid, entry.pw_gid
 
 
 def fileset_id() -> str:

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from pachd.jobs.tools import counts, living, make, mounts, pfs_input, put, sandboxes, tree, until, wait
+from pachd.jobs.tools import counts, living, make, mounts, pfs_input, put, sandboxes, tree, until, wait, zombies
 
 
 def three_stages(client):
@@ -77,6 +77,7 @@ def run_with_kills(pachd, seed, rounds, kills):
     at = put(client, "in", {"/last": "last"})
     files["/last"] = "last"
     check(client, files, at)
+    until(lambda: not zombies(pachd))
     pachd.stop()
     assert not mounts(str(pachd.state)) and not living(str(pachd.state))
     pachd.start()

@@ -1,6 +1,8 @@
 """Pipelines that go on, that are told to end, that write elsewhere or misbehave, through an unmodified client."""
 
+import grp
 import os
+import pwd
 import socket
 import sys
 import time
@@ -65,6 +67,56 @@ def fetch(port, path):
             return answer.read()
     except OSError:
         return None
+
+
+def test_a_datum_that_succeeds_after_its_handler_is_processed_but_stays_recovered(pachd, tmp_path):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1"})
+    script = f"test -e {tmp_path}/tried && cp /pfs/in/a /pfs/out/ && exit; touch {tmp_path}/tried; exit 1"
+    job = make(client, "p", pfs_input("in"), script, transform={"err_cmd": ["true"]})
+    info = wait(client, "p", job)
+    assert info.state == pps.JOB_SUCCESS and counts(info) == (1, 0, 0, 1) and info.data_recovered == 0
+    assert [datum.state for datum in client.list_datum("p", job)] == [pps.RECOVERED]
+    assert tree(client, "p", job) == {"/a": "1"}
+    again = put(client, "in", {})
+    assert counts(wait(client, "p", again)) == (1, 0, 0, 1), "only what succeeded at once is skipped"
+    assert [datum.state for datum in client.list_datum("p", again)] == [pps.SUCCESS]
+    assert tree(client, "p", again) == {"/a": "1"}
+    last = put(client, "in", {})
+    assert counts(wait(client, "p", last)) == (0, 1, 0, 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_users_are_named_as_docker_names_them_and_must_be_known(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1"})
+    nobody, group = pwd.getpwnam("nobody"), grp.getgrgid(0).gr_name
+    known = {
+        "nobody": (nobody.pw_uid, nobody.pw_gid),
+        str(nobody.pw_uid): (nobody.pw_uid, nobody.pw_gid),
+        f"{nobody.pw_uid}:7": (nobody.pw_uid, 7),
+        f"nobody:{group}": (nobody.pw_uid, 0),
+    }
+    unknown = {
+        "1001234": "guess uid from transform user by reading /etc/passwd: user 1001234 not found",
+        "1001234:5": "guess uid from transform user by reading /etc/passwd: user 1001234:5 not found",
+        "nobody:no-such": "lookup group for group no-such (for user id nobody): guess gid from transform user: group "
+        "no-such not found",
+    }
+    jobs = {
+        user: make(
+            client, f"p{n}", pfs_input("in"), "id -u >/pfs/out/ids; id -g >>/pfs/out/ids", transform={"user": user}
+        )
+        for n, user in enumerate((*known, *unknown))
+    }
+    for number, (user, ids) in enumerate(known.items()):
+        assert wait(client, f"p{number}", jobs[user]).state == pps.JOB_SUCCESS
+        assert tree(client, f"p{number}", jobs[user]) == {"/ids": "{}\n{}\n".format(*ids)}
+    for number, (user, reason) in enumerate(unknown.items(), len(known)):
+        assert wait(client, f"p{number}", jobs[user]).state == pps.JOB_KILLED
+        assert next(client.inspect_pipeline(f"p{number}")).reason == reason
 
 
 def test_egress_copies_the_output_to_a_folder(pachd, tmp_path):

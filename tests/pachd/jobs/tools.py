@@ -86,6 +86,19 @@ def sandboxes(daemon):
     return outer, [pid for pid, parent in parents.items() if parent in outer]
 
 
+def zombies(daemon):
+    """Children of a daemon that have ended and were not collected."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                state, parent = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[:2]
+            except OSError:
+                continue
+            found += [int(name)] if state == "Z" and int(parent) == daemon.process.pid else []
+    return found
+
+
 def mounts(word):
     return [line for line in Path("/proc/self/mounts").read_text().splitlines() if word in line]
 

@@ -83,6 +83,12 @@ class Record:
     out_root: bytes | None = None
     reason: str = ""
 
+    @property
+    def processed(self) -> bool:
+        """Whether a try succeeded. One that did so after a try that the handler recovered stays RECOVERED."""
+        redeemed = self.state == DatumState.RECOVERED and self.stats.upload_time > 0
+        return redeemed or self.state == DatumState.SUCCESS
+
 
 def encode(record: Record) -> bytes:
     stats = record.stats

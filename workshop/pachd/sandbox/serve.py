@@ -24,6 +24,7 @@ from workshop.pachd.sandbox.poller import Stopped
 from workshop.pachd.store.blobs import PackWriter
 
 SUCCESS, FAILED, RECOVERED = "success", "failed", "recovered"
+REDEEMED = "redeemed"  # a success after a try that the handler recovered
 FILES_AT_ONCE = 2000
 FULL_PACK = 256 << 20
 
@@ -197,7 +198,8 @@ class Sandbox:
                     self._say([reason.encode("utf-8", "replace")])
                 else:
                     spent = time.perf_counter_ns() - over
-                    done = ("done", key, index, SUCCESS, number, "", size, written, laid, ran, spent, files)
+                    state = REDEEMED if recovered else SUCCESS
+                    done = ("done", key, index, state, number, "", size, written, laid, ran, spent, files)
                     self.poller.emit(done, 200 + 100 * len(files))
                     return
             elif job.handler and self._handled(job, whole, deadline):
@@ -225,7 +227,7 @@ class Sandbox:
             reason = f"user code ran longer than the datum timeout of {job.timeout:g} seconds and was killed"
             self._say([reason.encode()])
             return reason
-        if code in job.accepted:
+        if max(code, -1) in job.accepted:  # all signals are one exit status, as Go has it
             return ""
         return f"signal: {_signal_name(-code)}" if code < 0 else f"exit status {code}"
 
@@ -243,7 +245,7 @@ class Sandbox:
             raise
         if code is None:
             self.commands.kill()
-        return code in job.accepted
+        return code is not None and max(code, -1) in job.accepted
 
     def _collect(self, job, key, index, number, inputs):
         files: list = []

@@ -35,7 +35,13 @@ log = logging.getLogger(__name__)
 NOTE_EVERY = 0.4  # seconds between two notes of a running job's progress
 AIM = 0.04  # seconds of work that one message to a worker should hold
 MOST = 64  # datums in one message
-STATES = {"success": DatumState.SUCCESS, "failed": DatumState.FAILED, "recovered": DatumState.RECOVERED}
+STATES = {
+    "success": DatumState.SUCCESS,
+    "failed": DatumState.FAILED,
+    "recovered": DatumState.RECOVERED,
+    "redeemed": DatumState.RECOVERED,
+}
+GOOD = ("success", "redeemed")
 
 
 class JobRun:
@@ -126,7 +132,7 @@ class JobRun:
 
     def _counters(self, skipped: int) -> Counters:
         assert self.plan is not None
-        states = [record.state for record in self.results.values()]
+        states = [DatumState.SUCCESS if record.processed else record.state for record in self.results.values()]
         return Counters(
             processed=states.count(DatumState.SUCCESS),
             skipped=skipped,
@@ -198,10 +204,9 @@ class JobRun:
         for stale in [key for key in self.streams if key[0] == index]:
             del self.streams[stale]
         if not self.pool.batching:
-            how = "finished" if STATES[state] == DatumState.SUCCESS else "errored"
+            how = "finished" if state in GOOD else "errored"
             what = f"{how} running user code after {_seconds(ran)}" + (f": {reason}" if reason else "")
             self._say_of(worker, task, what)
-        good = STATES[state] == DatumState.SUCCESS
         record = Record(
             task.hash,
             STATES[state],
@@ -209,9 +214,9 @@ class JobRun:
             task.index,
             Stats(laid, ran, collected, size_in, size_out),
             [input_file(file, self.inputs, self.content) for file in task.datum],
-            outputs if good else [],
+            outputs if state in GOOD else [],
             None,
-            reason,
+            reason if state == "failed" else "",
         )
         self._count(task.id, record)
         self.fresh.append(task.id)
@@ -318,6 +323,8 @@ class JobRun:
         assert plan is not None
         self.phase = 2 if self.failed is None else self.phase
         egress = self.pipeline.details.get("egress") if self.failed is None else None
+        settled = all(record.state == DatumState.SUCCESS for record in self.results.values())
+        key = plan.key if settled else ""  # what recovered is run again, so the next job has to look for it
         with self.scheduler.pfs.transaction() as tx:
             job = jobs.find(tx.db, self.job.name)
             if job is None or job.terminal:
@@ -333,12 +340,12 @@ class JobRun:
                 self.journal.say(self._why())
                 jobs.finish(tx, job, JobState.FAILURE, f"datum {self.failed.hex()} failed")
             else:
-                records.set_plan(tx.db, job.row, plan.key)
+                records.set_plan(tx.db, job.row, key)
                 jobs.finish(tx, job, JobState.SUCCESS)
             self.journal.write(tx.db)
         self._leave()
         if egress:
-            self.scheduler.egresses.start(self.pipeline, self.job, plan.key)
+            self.scheduler.egresses.start(self.pipeline, self.job, key)
         return None
 
     def kill(self, reason: str) -> None:

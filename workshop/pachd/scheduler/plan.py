@@ -118,7 +118,7 @@ class Planner:
     def steps(self) -> Iterator[None]:
         plan = self.plan
         plan.base = base = find_base(self.db, self.job)
-        if base is not None and not self.every_job and not base.counters.recovered:
+        if base is not None and not self.every_job:
             before = records.plan_of(self.db, base.row)
             if before == plan.key:
                 plan.total = plan.same = base.counters.total
