@@ -158,6 +158,16 @@ def test_a_copied_directory_is_merged_into_one_that_is_there(repo):
     assert [read(stub, name, path) for path in ("/b/x", "/b/y", "/b/z")] == [b"11", b"22", b"4"]
 
 
+def test_a_file_copied_onto_the_root_is_refused_and_nothing_is_lost(repo):
+    client, stub, name = repo
+    put(stub, name, add("/a"), add("/d/b"))
+    for target in ("", "/"):
+        with pytest.raises(grpc.RpcError, match="a file needs a name"):
+            client.copy_file((name, "master"), "/a", (name, "master"), target)
+    client.copy_file((name, "master"), "/d", (name, "master"), "/")
+    assert paths(stub, name) == ["/", "/a", "/b", "/d/", "/d/b"]
+
+
 @pytest.mark.parametrize(
     "path",
     ["/../etc/passwd", "/a/../../b", "/" + "a/" * 10_000 + "f", "/" + "n" * 20_000, "/a\x00b", "/*", ".", "/", "\n"],

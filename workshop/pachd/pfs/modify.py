@@ -236,6 +236,7 @@ class Changes:
         found = trees.lookup(step.root(db), step.path, step.source_tag)
         for entry in found:
             if not entry.is_directory:
+                paths.check_name(step.target)
                 if deletes is not None and not step.append:
                     deletes.files.add((step.target, step.tag))
                 files = iter([((step.target, step.tag), entry.value)])

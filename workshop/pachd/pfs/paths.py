@@ -38,9 +38,14 @@ def stored_file(path: str) -> str:
     """The stored path of a file to be written: absolute, without a trailing slash. Refused when it cannot be one."""
     check(path)
     name = "/" + "/".join(filter(None, path.split("/")))
-    if name == "/":
-        raise errors.PachydermError(f"path ({path}) invalid: a file needs a name")
+    check_name(name)
     return name
+
+
+def check_name(path: str) -> None:
+    """Refuse a file in the root's place."""
+    if path == "/":
+        raise errors.PachydermError("path (/) invalid: a file needs a name")
 
 
 def stored(path: str) -> str:
