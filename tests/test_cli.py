@@ -39,7 +39,7 @@ def test_every_command_has_help_with_an_example(name):
 
 def test_the_readme_names_every_command_a_learner_needs():
     text = (ROOT / "README.md").read_text()
-    for name in ("up", "down", "step", "check", "reset", "doctor", "lineage", "dag", "workers", "run"):
+    for name in ("up", "down", "step", "check", "reset", "doctor", "lineage", "dag", "workers", "why", "run"):
         assert f"workshop {name}" in text or f"workshop --context NAME {name}" in text, name
 
 

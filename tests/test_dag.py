@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from google.protobuf import json_format
 from python_pachyderm.proto.v2.pps.pps_pb2 import Input
+
 from workshop.dag import Graph, combination, document, layers, mermaid, segments, svg, text
 
 IRIS = Graph(

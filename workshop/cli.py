@@ -130,7 +130,7 @@ def pachctl(context: str | None, arguments: tuple[str, ...]) -> None:
 
 for command in (cli_follow.steps, cli_follow.step, cli_follow.run, cli_follow.check, cli_follow.reset):
     main.add_command(command)
-for command in (cli_look.status, cli_look.dag, cli_look.lineage, cli_look.workers, cli_look.doctor):
+for command in (cli_look.status, cli_look.dag, cli_look.lineage, cli_look.workers, cli_look.why, cli_look.doctor):
     main.add_command(command)
 
 

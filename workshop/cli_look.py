@@ -1,4 +1,4 @@
-"""The commands that look: status, dag, lineage, workers, doctor."""
+"""The commands that look: status, dag, lineage, workers, why, doctor."""
 
 from pathlib import Path
 
@@ -92,6 +92,26 @@ def workers(context: str | None, pipeline: str, as_json: bool) -> None:
         print_json(document)
     else:
         click.echo(room.text(document))
+
+
+@click.command()
+@click.argument("job", metavar="PIPELINE[@JOB]")
+@json_option
+@context_object
+def why(context: str | None, job: str, as_json: bool) -> None:
+    """Say why each datum of a job ran, was skipped or failed.
+
+    \b
+    workshop why inference
+    workshop why inference@5f93d03b65fa421996185e53f7f8b1e4
+    """
+    from workshop import why as room
+
+    report = room.gather(contexts.client(find_target(context)), job)
+    if as_json:
+        print_json(room.document(report))
+    else:
+        click.echo(room.text(report))
 
 
 @click.command()
