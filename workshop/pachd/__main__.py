@@ -55,7 +55,7 @@ def main() -> int:
         "command",
         nargs="?",
         choices=["gc", "probe"],
-        help="gc: collect what nothing refers to any more, and end; the daemon must be stopped. "
+        help="gc: collect what nothing refers to any more, and end; a daemon that runs there does it. "
         "probe: say how user code would run here (JSON), and end",
     )
     parser.add_argument("--dry-run", action="store_true", help="with gc: say what would be collected")
@@ -67,7 +67,7 @@ def main() -> int:
         stream=sys.stderr,
     )
     if options.command == "gc":
-        return collect(options.state, options.dry_run)
+        return collect(options.state, options.dry_run, options.token)
     if options.command == "probe":
         return probe()
     return_memory()
@@ -108,10 +108,11 @@ def hear_signals() -> int:
 
 
 def return_memory() -> None:
-    """Have the C library give large buffers back to the system at once, and keep few pools: messages have 20 MiB."""
+    """Have the C library give large buffers back to the system, but for one message of 20 MiB, and keep few pools."""
     try:
         libc = ctypes.CDLL(None)
         libc.mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD, which otherwise grows with the buffers
+        libc.mallopt(-1, 22 << 20)  # M_TRIM_THRESHOLD: buffers given back are paid for again, page by page
         libc.mallopt(-8, 2)  # M_ARENA_MAX
     except (OSError, AttributeError):
         pass  # another C library
@@ -133,24 +134,34 @@ def probe() -> int:
     return 0
 
 
-def collect(state: Path, dry_run: bool) -> int:
-    """Collect the garbage of a state folder that no daemon holds."""
+def collect(state: Path, dry_run: bool, token: str) -> int:
+    """Collect the garbage of a state folder: here, or by the daemon that has it."""
     from workshop.pachd.pfs import Pfs, storage
     from workshop.pachd.pps import marks
-    from workshop.pachd.store import Store
+    from workshop.pachd.store import Held, Store, holder
 
     if not (state / "pachd.sqlite").exists():
         print(f"pachd: {state} is no state folder: name one with --state", file=sys.stderr)
         return 1
     try:
-        store = Store(state)
-        pfs = Pfs(store)
-        pfs.markers.append(marks.mark)
-        print(("would collect " if dry_run else "collected ") + str(storage.collect(pfs, dry_run)))
-        store.close()
+        try:
+            store = Store(state)
+        except Held:
+            address = holder(state)
+            if not address:
+                raise
+            from workshop.pachd.wire.storage import ask
+
+            found = ask(address, dry_run, token)
+        else:
+            pfs = Pfs(store)
+            pfs.markers.append(marks.mark)
+            found = str(storage.collect(pfs, dry_run))
+            store.close()
     except (errors.PachydermError, OSError) as error:
         print(f"pachd: {error}", file=sys.stderr)
         return 1
+    print(("would collect " if dry_run else "collected ") + found)
     return 0
 
 

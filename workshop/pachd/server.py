@@ -16,13 +16,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from workshop.pachd import containers, errors
 from workshop.pachd.pfs import Pfs, acting
 from workshop.pachd.pfs.clock import Clock
+from workshop.pachd.pfs.keeper import Keeper
 from workshop.pachd.pfs.urls import Sources
 from workshop.pachd.pps import marks, metaview
 from workshop.pachd.runner import Isolation
 from workshop.pachd.scheduler import Scheduler
 from workshop.pachd.scheduler.live import Workers
 from workshop.pachd.store import Store
-from workshop.pachd.wire import cluster
+from workshop.pachd.wire import cluster, storage
 from workshop.pachd.wire.metadata import Metadata
 from workshop.pachd.wire.pfs import PfsService
 from workshop.pachd.wire.pps import Pps
@@ -69,14 +70,16 @@ class Daemon:
         self.pfs.markers.append(marks.mark)
         self.pfs.sources = Sources(tuple(allow_files))
         self.pfs.meta_content = partial(metaview.content, self.pfs)
-        self.clock = Clock(self.pfs)
+        self.clock, self.keeper = Clock(self.pfs), Keeper(self.pfs)
         self.scheduler = Scheduler(self.pfs, Surroundings(self.store, table, host, isolation=isolation))
         transactions = Transactions(self.pfs)
         self.servicers = self._servicers(transactions)
         transactions.admit(self.servicers)
         self._pool = futures.ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
         self._server = grpc.server(self._pool, options=OPTIONS)
-        self._server.add_generic_rpc_handlers((Dispatcher(self.servicers, transactions, self._guard()),))
+        guard = self._guard()
+        handlers = (Dispatcher(self.servicers, transactions, guard), storage.Storage(self.pfs, guard))
+        self._server.add_generic_rpc_handlers(handlers)
         checks = health.HealthServicer()
         checks.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(checks, self._server)
@@ -124,7 +127,9 @@ class Daemon:
                 f"port {self.port} on {self.host} is taken: choose another one with --port"
             ) from None
         self._server.start()
+        self.store.announce(self.address)
         self.clock.start()
+        self.keeper.start()
         self.scheduler.shared.port = self.port
         self.scheduler.start()
 
@@ -133,6 +138,7 @@ class Daemon:
             return
         self._stopped.set()
         self.clock.stop()
+        self.keeper.stop()
         self.scheduler.stop()
         self._server.stop(grace).wait()
         self._pool.shutdown(wait=False, cancel_futures=True)

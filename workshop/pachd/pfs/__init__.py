@@ -8,6 +8,7 @@ Functions, in a module for each noun: writers take a Transaction first, readers 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ from workshop.pachd import ids
 from workshop.pachd.pfs import propagation, rows, triggers
 from workshop.pachd.pfs.transaction import Transaction
 from workshop.pachd.pfs.urls import Sources
-from workshop.pachd.store import Store
+from workshop.pachd.store import Store, collection
 from workshop.pachd.store.collection import Marker
 
 __all__ = ["Pfs", "Transaction"]
@@ -30,6 +31,7 @@ class Pfs:
         self.meta_content: Callable[[rows.Commit], bytes | None] | None = None  # what a meta commit's readers see
         self.markers: list[Marker] = []  # of rooms above: what else refers to stored trees and chunks
         self.sources = Sources()  # where URLs may lead
+        self.collecting = threading.Lock()  # held by a collection
 
     @contextmanager
     def transaction(self, set_id: str | None = None, dry_run: bool = False) -> Iterator[Transaction]:
@@ -41,6 +43,8 @@ class Pfs:
             tx = Transaction(db, self.store, set_id or ids.new_id())
             yield tx
             self._end(tx)
+            if tx.removed:
+                collection.note(db)
 
     def _end(self, first: Transaction) -> None:
         rounds = [first]

@@ -15,7 +15,7 @@ from workshop.pachd import errors, ids
 from workshop.pachd.model import CommitHandle
 from workshop.pachd.pfs import Pfs, commits, modify
 from workshop.pachd.pfs.modify import Changes, Deletes
-from workshop.pachd.store import Store
+from workshop.pachd.store import Store, collection
 from workshop.pachd.store.trees import Delete, Root, Trees
 
 REPO = "__filesets__"
@@ -145,7 +145,8 @@ def _check_lifetime(seconds: int) -> None:
 
 
 def _forget_expired(db: sqlite3.Connection) -> None:
-    db.execute("DELETE FROM fileset WHERE expires < ?", (ids.now(),))
+    if db.execute("DELETE FROM fileset WHERE expires < ?", (ids.now(),)).rowcount:
+        collection.note(db)
 
 
 # ------------------------------------------------------------------ the cache

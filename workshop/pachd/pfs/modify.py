@@ -133,7 +133,7 @@ class Changes:
             written = self._files[key] = Written(False, EMPTY if deleted else self._current(*key))
         if written.cutter is None:
             content = written.content or written.assumed
-            written.cutter = Cutter(self._writer.add, content, self._tail(content))
+            written.cutter = Cutter(self._writer, content, self._tail(content))
             self._open.append(written)
         else:
             self._held -= min(self._held, written.cutter.waiting)
@@ -167,7 +167,7 @@ class Changes:
     def _take_rows(self) -> None:
         fresh = self._writer.rows()
         self._unrecorded += fresh
-        self._places.update((name, (pack, offset, length)) for name, pack, offset, length in fresh)
+        self._places.update((name, place) for name, *place in fresh)
 
     # -------------------------------------------------------------- making the changes
 
@@ -218,7 +218,7 @@ class Changes:
         """`there`, followed by the bytes of `content` from `start` on."""
         if there.size % CHUNK == 0 and start % CHUNK == 0:
             return Content(there.size + content.size - start, there.chunks + content.chunks[start // CHUNK :])
-        cutter = Cutter(self._writer.add, there, self._tail(there))
+        cutter = Cutter(self._writer, there, self._tail(there))
         for data in self.read(content, start):
             cutter.write(data)
         return cutter.content()
@@ -310,7 +310,7 @@ def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> C
         root = commit.root
     if not root:
         return lambda path, tag: EMPTY
-    trees = store.standing_trees()
+    trees = store.standing_trees(root)
 
     def current(path: str, tag: str) -> Content:
         value = trees.file(root, path, tag)

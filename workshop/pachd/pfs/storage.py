@@ -22,10 +22,14 @@ def mark(db: sqlite3.Connection, marks: Marks) -> None:
 
 
 def collect(pfs: Pfs, dry_run: bool = False) -> Collected:
-    """Take away the bytes, trees and file sets that nothing refers to; on trial only count them."""
-    with pfs.store.database.write(keep=not dry_run) as db:
-        db.execute("DELETE FROM fileset WHERE expires <= ?", (ids.now(),))
-    return collection.collect(pfs.store, (mark, *pfs.markers), dry_run)
+    """Take away the bytes, trees and file sets that nothing refers to; on trial only count them.
+
+    Safe beside everything else; one collection at a time.
+    """
+    with pfs.collecting:
+        with pfs.store.database.write(keep=not dry_run) as db:
+            db.execute("DELETE FROM fileset WHERE expires <= ?", (ids.now(),))
+        return collection.collect(pfs.store, (mark, *pfs.markers), dry_run)
 
 
 def check(pfs: Pfs) -> Iterator[str]:

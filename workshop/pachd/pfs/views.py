@@ -57,19 +57,21 @@ def see(pfs: Pfs, handle: CommitHandle, cancelled: Callable[[], bool] = lambda: 
     view, commit = found
     if commit is not None and handle.repo.type == META and pfs.meta_content is not None:
         view.root = pfs.meta_content(commit)
+        pfs.store.stand_on(view.trees, view.root)
     return view
 
 
 def _see(pfs: Pfs, db: sqlite3.Connection, handle: CommitHandle) -> tuple[View, rows.Commit | None] | None:
-    trees = pfs.store.standing_trees()
     if handle.repo.name == filesets.REPO:
         found = filesets.find(db, handle.id)
+        trees = pfs.store.standing_trees(found.root)
         return View(CommitName(handle.repo, handle.id), "", found.root, None, trees, None, True), None
     commit = commits.resolve(db, handle)
     if commit.finishing is not None and commit.finished is None:
         return None
     root = commits.content(db, commit)
     suspect = commit.finished is None or bool(commit.error)
+    trees = pfs.store.standing_trees(root)
     return View(commit.name, commit.branch, root, commit.finishing, trees, commit.base, suspect), commit
 
 

@@ -71,7 +71,7 @@ class Content:
         listed = [list(self.below(db, file)) for file in files]
         names = [chunk for some in listed for _, _, chunks in some for chunk in chunks]
         places = iter(self.store.blobs.locate(db, names) if names else ())
-        return [[(path, size, [next(places) for _ in chunks]) for path, size, chunks in some] for some in listed]
+        return [[(path, size, [next(places)[:3] for _ in chunks]) for path, size, chunks in some] for some in listed]
 
     def below(self, db: sqlite3.Connection, file: File) -> Iterator[Output]:
         """The files of a directory, or a file itself."""

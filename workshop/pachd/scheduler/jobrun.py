@@ -29,6 +29,7 @@ from workshop.pachd.workers import Pool, Worker
 
 if TYPE_CHECKING:
     from workshop.pachd.scheduler import Scheduler
+    from workshop.pachd.store.blobs import Row
 
 log = logging.getLogger(__name__)
 
@@ -258,7 +259,7 @@ class JobRun:
         self.queue.extendleft(reversed(again))
         self.journal.say(f"worker {worker.name} is gone ({why}): {len(again)} datums are run again")
 
-    def chunks_stored(self, found: list[tuple[bytes, int, int, int]]) -> None:
+    def chunks_stored(self, found: list[Row]) -> None:
         self.deposits.add(found)
 
     def _say_of(self, worker: Worker, task: Task, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pps import logs
 from workshop.pachd.store import Store
+from workshop.pachd.store.blobs import Row
 
 WAIT = 0.1  # seconds that a log line may wait for others
 LAST = 5  # lines of a failed datum's output that the verdict repeats
@@ -71,11 +72,11 @@ class Deposits:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rows: list[tuple[bytes, int, int, int]] = []
+        self._rows: list[Row] = []
         self._held: set[bytes] = set()
         self._hold: AbstractContextManager[None] | None = None
 
-    def add(self, rows: list[tuple[bytes, int, int, int]]) -> None:
+    def add(self, rows: list[Row]) -> None:
         """Where new chunks lie."""
         if self._hold is None:
             self._hold = self._store.blobs.hold(self._held)

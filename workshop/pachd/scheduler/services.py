@@ -15,6 +15,7 @@ from workshop.pachd.workers import Pool, Worker
 
 if TYPE_CHECKING:
     from workshop.pachd.scheduler import Scheduler
+    from workshop.pachd.store.blobs import Row
 
 PAUSE = 1.0  # seconds before a spout that ended is started again; doubled up to a minute
 
@@ -100,7 +101,7 @@ class Service:
         self.say(f"worker {worker.name} is gone ({why}): user code is started again")
         self._again()
 
-    def chunks_stored(self, found: list[tuple[bytes, int, int, int]]) -> None:
+    def chunks_stored(self, found: list[Row]) -> None:
         """Nothing that these write to /pfs/out is kept."""
 
     def say(self, text: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import sqlite3
+import threading
 from pathlib import Path
 from typing import IO
+from weakref import WeakKeyDictionary
 
 from workshop.pachd import errors, ids
 from workshop.pachd.store.changes import Changes
@@ -14,7 +16,7 @@ from workshop.pachd.store.database import Database
 from workshop.pachd.store.maps import Maps
 from workshop.pachd.store.nodes import Cache, Rows, Snapshots
 from workshop.pachd.store.packs import Blobs
-from workshop.pachd.store.trees import Trees
+from workshop.pachd.store.trees import Root, Trees
 
 
 class Store:
@@ -33,6 +35,8 @@ class Store:
         self.database = Database(self.folder / "pachd.sqlite", self.changes)
         self.blobs = Blobs(self.folder / "packs")
         self._nodes = Cache()
+        self._standing: WeakKeyDictionary[Trees, Root] = WeakKeyDictionary()
+        self._standing_lock = threading.Lock()
         with self.database.write() as db:
             db.execute(
                 "INSERT OR IGNORE INTO project (name, description, created) VALUES ('default', '', ?)", (ids.now(),)
@@ -51,9 +55,30 @@ class Store:
         """The trees of files, as one connection sees them."""
         return Trees(self.maps(db))
 
-    def standing_trees(self) -> Trees:
-        """The trees of files for a reader that may take its time: no snapshot of the rows is held between two nodes."""
-        return Trees(Maps(Snapshots(self.database), self._nodes))
+    def standing_trees(self, root: Root) -> Trees:
+        """The trees of files for a reader that may take its time: no snapshot of the rows is held between two nodes.
+
+        What `root` refers to is not collected as long as these trees are in use.
+        """
+        trees = Trees(Maps(Snapshots(self.database), self._nodes))
+        self.stand_on(trees, root)
+        return trees
+
+    def stand_on(self, trees: Trees, root: Root) -> None:
+        """Have standing trees keep another root."""
+        with self._standing_lock:
+            self._standing[trees] = root
+
+    def roots_in_use(self) -> set[Root]:
+        """What readers stand on."""
+        with self._standing_lock:
+            return set(self._standing.values())
+
+    def announce(self, address: str) -> None:
+        """Note in the lock where the process that holds it listens."""
+        self._lock.truncate(0)
+        self._lock.write(address)
+        self._lock.flush()
 
     def has_project(self, name: str) -> bool:
         with self.database.read() as db:
@@ -70,11 +95,20 @@ class Store:
         self._lock.close()
 
 
+class Held(errors.PachydermError):
+    """Another process has the state folder."""
+
+
+def holder(folder: Path) -> str:
+    """Where the process listens that holds a state folder; "" when it does not say."""
+    return (folder / "lock").read_text()
+
+
 def _hold(path: Path) -> IO[str]:
     lock = path.open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise errors.PachydermError(f"the state folder {path.parent} is in use by another pachd") from None
+        raise Held(f"the state folder {path.parent} is in use by another pachd") from None
     return lock

@@ -11,9 +11,11 @@ Only the standard library, and nothing of this package: sandbox processes load t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TypeAlias
+from zlib import crc32
 
 CHUNK = 1 << 20
 HASH_SIZE = 32
@@ -21,13 +23,20 @@ FULL_PACK = 256 << 20  # a pack that has grown past this gets no more writers
 _BUFFER = 1 << 20
 _DIRECT = 128 << 10  # chunks from this size on are written without a copy
 _WRITE_BACK = 32 << 20  # bytes after which the system is asked to begin writing to the disk
+_SUMMED = 128 << 10  # chunks from this size on have a CRC, so that reading them need not hash them again
 
-Row = tuple[bytes, int, int, int]  # hash, pack, offset, length
+Row: TypeAlias = "tuple[bytes, int, int, int, int | None]"  # hash, pack, offset, length, CRC-32 of long chunks
+Data: TypeAlias = "bytes | bytearray | memoryview"
 
 
-def digest(data: bytes | bytearray | memoryview) -> bytes:
+def digest(data: Data) -> bytes:
     """The name of these bytes: BLAKE2b-256."""
     return blake2b(data, digest_size=HASH_SIZE).digest()
+
+
+def _named(data: Data) -> tuple[bytes, int | None]:
+    """A chunk's hash, and its CRC-32 when it is long."""
+    return blake2b(data, digest_size=32).digest(), crc32(data) if len(data) >= _SUMMED else None
 
 
 EMPTY_HASH = digest(b"")
@@ -53,12 +62,20 @@ class PackWriter:
     """Appends chunks to one pack, which nobody else writes meanwhile.
 
     `known(hash)` says whether a chunk is stored already; it is not written again then, nor is one that this writer
-    wrote itself. An OSError (a full disk) leaves the writer unusable: close it with `abandon`.
+    wrote itself. `run` is `map`, or one that uses several threads, for `add_all`.
+    An OSError (a full disk) leaves the writer unusable: close it with `abandon`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], number: int, known: Callable[[bytes], bool] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        number: int,
+        known: Callable[[bytes], bool] | None = None,
+        run: Callable[..., Iterable[tuple[bytes, int | None]]] = map,
+    ) -> None:
         self.number = number
         self._known = known
+        self._run = run
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.size = self._safe = os.fstat(self._handle).st_size
         self._buffer: list[bytes | memoryview] = []
@@ -68,14 +85,20 @@ class PackWriter:
         self._dirty = False
         self._unsent = 0
 
-    def add(self, data: bytes | bytearray | memoryview) -> bytes:
+    def add(self, data: Data) -> bytes:
         """Keep one chunk of at most 1 MiB; its hash."""
-        name = blake2b(data, digest_size=32).digest()
+        return self._keep(data, *_named(data))
+
+    def add_all(self, pieces: Sequence[Data]) -> list[bytes]:
+        """Keep chunks of at most 1 MiB; their hashes, in order."""
+        return [self._keep(data, *named) for data, named in zip(pieces, self._run(_named, pieces), strict=True)]
+
+    def _keep(self, data: Data, name: bytes, crc: int | None) -> bytes:
         if name in self._mine or (self._known is not None and self._known(name)):
             return name
         length = len(data)
         self._mine.add(name)
-        self._rows.append((name, self.number, self.size, length))
+        self._rows.append((name, self.number, self.size, length, crc))
         self.size += length
         if length >= _DIRECT:
             self.push()
@@ -143,10 +166,8 @@ class Cutter:
     It starts after `content`'s full chunks; `tail` is the bytes of its last, partial one.
     """
 
-    def __init__(
-        self, add: Callable[[bytes | bytearray | memoryview], bytes], content: Content = EMPTY, tail: bytes = b""
-    ) -> None:
-        self._add = add
+    def __init__(self, writer: PackWriter, content: Content = EMPTY, tail: bytes = b"") -> None:
+        self._writer = writer
         self.size = content.size
         self._chunks = list(content.chunks[: content.size // CHUNK])
         self._part = bytearray(tail)
@@ -156,7 +177,7 @@ class Cutter:
         """Bytes held in memory until their chunk is full."""
         return len(self._part)
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: Data) -> None:
         self.size += len(data)
         part = self._part
         if len(part) + len(data) < CHUNK:
@@ -166,17 +187,16 @@ class Cutter:
         if part:
             take = CHUNK - len(part)
             part += view[:take]
-            self._chunks.append(self._add(part))
+            self._chunks.append(self._writer.add(part))
             self._part = bytearray()
             view = view[take:]
-        while len(view) >= CHUNK:
-            self._chunks.append(self._add(view[:CHUNK]))
-            view = view[CHUNK:]
-        self._part += view
+        whole = len(view) - len(view) % CHUNK
+        self._chunks += self._writer.add_all([view[at : at + CHUNK] for at in range(0, whole, CHUNK)])
+        self._part += view[whole:]
 
     def content(self) -> Content:
         """What was written so far, as a file."""
-        chunks = (*self._chunks, self._add(self._part)) if self._part else tuple(self._chunks)
+        chunks = (*self._chunks, self._writer.add(self._part)) if self._part else tuple(self._chunks)
         return Content(self.size, chunks)
 
 

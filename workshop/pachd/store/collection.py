@@ -50,6 +50,18 @@ class Marks:
                 yield from zip(node.keys, node.values, strict=True)
 
 
+def note(db: sqlite3.Connection) -> None:
+    """Something was taken away: there may be garbage, for this daemon or a later one to collect."""
+    db.execute("INSERT OR REPLACE INTO setting (key, value) VALUES ('garbage', '')")
+
+
+def is_due(store: Store, starting: bool) -> bool:
+    """Whether there may be garbage; at the start also what had to be left, because workers still read from it."""
+    with store.database.read() as db:
+        found = db.execute("SELECT value FROM setting WHERE key = 'garbage'").fetchone()
+    return found is not None and (starting or found["value"] != "left")
+
+
 Marker = Callable[[sqlite3.Connection, Marks], None]  # marks what the rows refer to
 
 
@@ -61,37 +73,57 @@ class Collected:
     chunk_bytes: int
     nodes: int
     disk_bytes: int
+    left: int = 0  # packs that running workers still read from: the next collection deletes them
 
     def __str__(self) -> str:
+        left = f"; {self.left} packs are left until the workers end" if self.left else ""
         return (
-            f"{self.chunks} chunks ({self.chunk_bytes} bytes) and {self.nodes} nodes; {self.disk_bytes} bytes of disk"
+            f"{self.chunks} chunks ({self.chunk_bytes} bytes) and {self.nodes} nodes; "
+            f"{self.disk_bytes} bytes of disk{left}"
         )
 
 
 def collect(store: Store, markers: Iterable[Marker], dry_run: bool = False) -> Collected:
-    """Take away what nothing refers to. Writes may go on meanwhile: what they count on is kept."""
-    markers, marks = list(markers), Marks()
-    with store.database.read() as db:  # most of the work, while writers work on
+    """Take away what nothing refers to. Writes may go on meanwhile: what they count on, and what is read, is kept.
+
+    Most of the work is done on a snapshot; writers wait only while what it found dead is looked at once more.
+    """
+
+    def readers(_: sqlite3.Connection, marks: Marks) -> None:
+        for root in store.roots_in_use():
+            with suppress(errors.DataLoss):  # it began to read what was collected at that moment
+                marks.tree(root)
+
+    markers, marks = [*markers, readers], Marks()
+    with store.database.read() as db:
         marks.read_with(db)
         for mark in markers:
             mark(db, marks)
+        suspects = [row for row in _rows(db, "SELECT hash, pack, length FROM chunk") if row[0] not in marks.chunks]
+        nodes = [row for row in _rows(db, "SELECT hash FROM node") if row[0] not in marks.nodes]
     with store.database.write(keep=not dry_run) as db, store.blobs.gate:
         marks.read_with(db)
         for mark in markers:  # what came meanwhile
             mark(db, marks)
-        live = marks.chunks | store.blobs.held()
-        dead = [
-            (name, length)
-            for name, pack, length in db.execute("SELECT hash, pack, length FROM chunk")
-            if name not in live and pack not in store.blobs.taken
-        ]
-        nodes = [(name,) for (name,) in db.execute("SELECT hash FROM node") if name not in marks.nodes]
+        live, taken = marks.chunks | store.blobs.held(), store.blobs.taken
+        dead = [(name, length) for name, pack, length in suspects if name not in live and pack not in taken]
+        nodes = [row for row in nodes if row[0] not in marks.nodes]
         db.executemany("DELETE FROM chunk WHERE hash = ?", [(name,) for name, _ in dead])
         db.executemany("DELETE FROM node WHERE hash = ?", nodes)
-        freed = sum(_dead_bytes(store, db).values()) if dry_run else 0
+        db.execute("DELETE FROM setting WHERE key = 'garbage'")
+        freed, left = (sum(_dead_bytes(store, db).values()) if dry_run else 0), 0
     if not dry_run:
-        freed = _rewrite(store)
-    return Collected(len(dead), sum(length for _, length in dead), len(nodes), freed)
+        freed, left = _rewrite(store)
+        if left:
+            with store.database.write() as db:
+                db.execute("INSERT OR IGNORE INTO setting (key, value) VALUES ('garbage', 'left')")
+    return Collected(len(dead), sum(length for _, length in dead), len(nodes), freed, left)
+
+
+def _rows(db: sqlite3.Connection, query: str) -> Iterator[tuple]:
+    cursor = db.cursor()
+    cursor.row_factory = None
+    return cursor.execute(query)
 
 
 def _dead_bytes(store: Store, db: sqlite3.Connection) -> dict[int, int]:
@@ -106,43 +138,47 @@ def _dead_bytes(store: Store, db: sqlite3.Connection) -> dict[int, int]:
     return dead
 
 
-def _rewrite(store: Store) -> int:
-    blobs, freed = store.blobs, 0
+def _rewrite(store: Store) -> tuple[int, int]:
+    """Rewrite wasteful packs: bytes freed, and packs that had to be left."""
+    blobs, freed, left = store.blobs, 0, 0
     with store.database.read() as db:
         wasteful = _dead_bytes(store, db)
     for number, waste in wasteful.items():
         if not blobs.retire(number):
             continue  # somebody began to write to it
-        if _move(store, number):
+        if not _move(store, number):
+            continue
+        if blobs.lent:  # sandboxes find chunks by pack and place
+            left += 1
+        else:
+            blobs.forget(number)
             freed += waste
-    return freed
+    return freed, left
 
 
 def _move(store: Store, number: int) -> bool:
-    """Copy what lives in a pack to another one, then delete it. Left as it is when anything in it is damaged."""
+    """Copy what lives in a pack to another one. False when anything in it is damaged: it is left as it is."""
     blobs = store.blobs
     with store.database.read() as db:
-        rows = db.execute("SELECT hash, pack, offset, length FROM chunk WHERE pack = ?", (number,)).fetchall()
+        rows = db.execute("SELECT hash, pack, offset, length, crc FROM chunk WHERE pack = ?", (number,)).fetchall()
     if rows:
-        target, path = blobs.take_pack()
+        target, path = blobs.take()
         try:
             writer = PackWriter(path, target)
             try:
-                for name, pack, offset, length in sorted(rows, key=lambda row: row["offset"]):
-                    writer.add(blobs.read((pack, offset, length), name))
+                for name, *place in sorted(rows, key=lambda row: row["offset"]):
+                    writer.add(blobs.read(place, name, whole=True))
                 writer.flush()
             except (errors.DataLoss, OSError):
                 with suppress(OSError):
                     writer.abandon()
                 return False
             writer.close()
-            places = [(pack, offset, name, number) for name, pack, offset, _ in writer.rows()]
+            places = [(pack, offset, crc, name, number) for name, pack, offset, _, crc in writer.rows()]
             with store.database.write() as db:
-                db.executemany("UPDATE chunk SET pack = ?, offset = ? WHERE hash = ? AND pack = ?", places)
+                db.executemany("UPDATE chunk SET pack = ?, offset = ?, crc = ? WHERE hash = ? AND pack = ?", places)
         finally:
             blobs.give_back(target)
-    if not blobs.taken:  # sandboxes find chunks by pack and place: while there are any, the next collection deletes it
-        blobs.forget(number)
     return True
 
 
@@ -164,15 +200,15 @@ def check(store: Store, markers: Iterable[Marker]) -> Iterator[tuple[str, bytes]
                 mark(db, marks)
             except errors.DataLoss as error:
                 yield str(error), b""
-        rows = db.execute("SELECT hash, pack, offset, length FROM chunk ORDER BY pack, offset").fetchall()
+        rows = db.execute("SELECT hash, pack, offset, length, crc FROM chunk ORDER BY pack, offset").fetchall()
     missing = marks.chunks - {row["hash"] for row in rows}
     for name in sorted(missing):
         yield f"chunk {name.hex()} is not stored", name
-    for name, pack, offset, length in rows:
+    for name, *place in rows:
         try:
-            store.blobs.read((pack, offset, length), name)
+            store.blobs.read(place, name, whole=True)
         except FileNotFoundError:
-            yield f"chunk {name.hex()} is lost: {store.blobs.path(pack).name} is not there", name
+            yield f"chunk {name.hex()} is lost: {store.blobs.path(place[0]).name} is not there", name
         except errors.DataLoss as error:
             yield str(error).split(";")[0], name
 
@@ -180,9 +216,9 @@ def check(store: Store, markers: Iterable[Marker]) -> Iterator[tuple[str, bytes]
 def count(store: Store, begin: bytes, end: bytes, read: bool) -> int:
     """Number of chunks with begin <= hash < end (b"": no bound); with `read` each is read and checked."""
     with store.database.read() as db:
-        query = "SELECT hash, pack, offset, length FROM chunk WHERE hash >= ? AND (? = x'' OR hash < ?)"
+        query = "SELECT hash, pack, offset, length, crc FROM chunk WHERE hash >= ? AND (? = x'' OR hash < ?)"
         rows = db.execute(query, (begin, end, end)).fetchall()
     if read:
-        for name, pack, offset, length in rows:
-            store.blobs.read((pack, offset, length), name)
+        for name, *place in rows:
+            store.blobs.read(place, name, whole=True)
     return len(rows)

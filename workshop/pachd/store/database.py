@@ -21,6 +21,8 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 30000",
 )
 
+_LATER = (("chunk", "crc", "INTEGER"),)  # columns that tables made by earlier versions lack
+
 
 class Database:
     """One file. Each thread that reads has a connection of its own; writers take turns on one more."""
@@ -32,6 +34,13 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._writer = self.connect()
         self._writer.executescript(SCHEMA.read_text())
+        self._add_columns()
+
+    def _add_columns(self) -> None:
+        """Bring a state folder of an earlier version up to the schema."""
+        for table, column, kind in _LATER:
+            if column not in {row["name"] for row in self._writer.execute(f"PRAGMA table_info({table})")}:
+                self._writer.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
     def connect(self) -> sqlite3.Connection:
         """A connection of the caller's own, which sees what is committed, statement by statement; close it."""

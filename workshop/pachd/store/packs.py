@@ -6,8 +6,10 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from zlib import crc32
 
 from workshop.pachd import errors
 from workshop.pachd.store.blobs import CHUNK, FULL_PACK, Content, PackWriter, Row, digest, pack_name, pack_numbers
@@ -15,7 +17,7 @@ from workshop.pachd.store.blobs import CHUNK, FULL_PACK, Content, PackWriter, Ro
 _AT_ONCE = 500  # hashes per look-up
 _OPEN_PACKS = 64
 
-Place = tuple[int, int, int]  # pack, offset, length
+Place = Sequence  # pack, offset, length, CRC-32 or None
 
 
 class Blobs:
@@ -31,10 +33,12 @@ class Blobs:
         self._lock = threading.Lock()
         self._next = numbers[-1] + 1 if numbers else 1
         self._idle = [n for n in numbers if self.path(n).stat().st_size < FULL_PACK]
-        self.taken: set[int] = set()
+        self.taken: set[int] = set()  # packs that somebody writes to
+        self.lent: set[int] = set()  # those of sandboxes, which also read by pack and place
         self._opened: dict[int, _Pack] = {}
         self.gate = threading.Lock()  # held while chunks are looked up and held, or swept
         self._holds: list[set[bytes]] = []
+        self._hashing = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "hashing")
 
     def path(self, number: int) -> Path:
         return self.folder / pack_name(number)
@@ -42,6 +46,12 @@ class Blobs:
     # -------------------------------------------------------------- writing
 
     def take_pack(self) -> tuple[int, str]:
+        """A pack for a sandbox to append to, and its path; it is the sandbox's until given back."""
+        number, path = self.take()
+        self.lent.add(number)
+        return number, path
+
+    def take(self) -> tuple[int, str]:
         """A pack to append to, and its path; it is the caller's until given back."""
         with self._lock:
             number = self._idle.pop() if self._idle else self._next
@@ -51,6 +61,7 @@ class Blobs:
 
     def give_back(self, number: int) -> None:
         with self._lock:
+            self.lent.discard(number)
             if number in self.taken:
                 self.taken.remove(number)
                 if self.path(number).exists() and self.path(number).stat().st_size < FULL_PACK:
@@ -73,10 +84,11 @@ class Blobs:
         Raising within the block gives back the room of what was not flushed.
         """
         held: set[bytes] = set()
-        number, path = self.take_pack()
+        number, path = self.take()
         try:
             with self.hold(held):
-                writer = PackWriter(path, number, self._known(db, held) if db is not None else None)
+                known = self._known(db, held) if db is not None else None
+                writer = PackWriter(path, number, known, self._hashing.map)
                 try:
                     yield writer
                 except BaseException:
@@ -116,7 +128,10 @@ class Blobs:
 
     def record(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None:
         """Make flushed chunks known, within a write transaction."""
-        db.executemany("INSERT OR IGNORE INTO chunk (hash, pack, offset, length) VALUES (?, ?, ?, ?)", sorted(rows))
+        db.executemany(
+            "INSERT OR IGNORE INTO chunk (hash, pack, offset, length, crc) VALUES (?, ?, ?, ?, ?)",
+            sorted(rows),
+        )
 
     # -------------------------------------------------------------- reading
 
@@ -130,9 +145,9 @@ class Blobs:
             part = wanted[start : start + _AT_ONCE]
             marks = ",".join("?" * len(part))
             for name, *place in cursor.execute(
-                f"SELECT hash, pack, offset, length FROM chunk WHERE hash IN ({marks})", part
+                f"SELECT hash, pack, offset, length, crc FROM chunk WHERE hash IN ({marks})", part
             ):
-                found[name] = tuple(place)  # type: ignore[assignment]
+                found[name] = place
         try:
             return [found[name] for name in names]
         except KeyError as error:
@@ -140,12 +155,15 @@ class Blobs:
                 f"chunk {error.args[0].hex()} is not stored: run fsck to see which files it belongs to"
             ) from None
 
-    def read(self, place: Place, name: bytes) -> bytes:
-        """The bytes of a chunk. DataLoss when they are not what they were."""
-        pack, offset, length = place
+    def read(self, place: Place, name: bytes, whole: bool = False) -> bytes:
+        """The bytes of a chunk. DataLoss when they are not what they were: by the CRC of long ones, or by their hash.
+
+        whole: by their hash in any case.
+        """
+        pack, offset, length, crc = place
         opened = self._open(pack)
         data = os.pread(opened.handle, length, offset)
-        if digest(data) != name:
+        if digest(data) != name if whole or crc is None else crc32(data) != crc:
             raise errors.DataLoss(
                 f"chunk {name.hex()} is damaged: {len(data)} bytes at {offset} of {self.path(pack).name} "
                 "differ from its hash; run fsck to see which files it belongs to"
@@ -202,6 +220,7 @@ class Blobs:
             self.path(pack).unlink()
 
     def close(self) -> None:
+        self._hashing.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._opened.clear()
 

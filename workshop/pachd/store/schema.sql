@@ -5,7 +5,8 @@ CREATE TABLE IF NOT EXISTS chunk (          -- where the bytes of a chunk lie
     hash    BLOB PRIMARY KEY,               -- BLAKE2b-256 of the bytes
     pack    INTEGER NOT NULL,               -- packs/NNNNNNNN.pack
     offset  INTEGER NOT NULL,
-    length  INTEGER NOT NULL
+    length  INTEGER NOT NULL,
+    crc     INTEGER                         -- CRC-32 of the bytes, of long chunks: quicker to compare than the hash
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS node (           -- a node of a persistent map

@@ -142,7 +142,7 @@ class Dispatcher(grpc.GenericRpcHandler):
             parse, serialize = _parser(method, function), _serializer(function)
             run = _runner(method, function, parse, serialize)
         kind = ("stream" if method.streams_in else "unary") + "_" + ("stream" if method.streams_out else "unary")
-        guard = _guard_stream if method.streams_out else _guard_unary
+        guard = _guard_stream if method.streams_out else guard_unary
         return getattr(grpc, f"{kind}_rpc_method_handler")(guard(method, run, self._authorize))
 
 
@@ -212,7 +212,7 @@ def _status(method: schema.Method, error: BaseException) -> tuple[grpc.StatusCod
     return grpc.StatusCode.INTERNAL, f"{method.name}: internal error: {type(error).__name__}: {error}"
 
 
-def _guard_unary(method: schema.Method, run: Handler, authorize: Callable[[Call], None] | None) -> Handler:
+def guard_unary(method: schema.Method, run: Handler, authorize: Callable[[Call], None] | None) -> Handler:
     def handle(data: Any, context: grpc.ServicerContext) -> bytes:
         try:
             call = Call(context)
