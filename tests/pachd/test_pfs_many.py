@@ -242,6 +242,14 @@ def _client(address: str, storm: Storm, seed: int) -> None:
                     return
 
 
+def _collector(address: str, storm: Storm) -> None:
+    """Has garbage collected, again and again, until the daemon dies."""
+    with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        with contextlib.suppress(grpc.RpcError):
+            while not storm.over.is_set():
+                channel.unary_unary("/workshop.Storage/Collect")(b"", timeout=30)
+
+
 def survive(pachd, kills: int) -> int:
     """Kill the daemon at random moments of a storm; each time all that was acknowledged is there and fsck is silent."""
     chance = random.Random()
@@ -255,11 +263,14 @@ def survive(pachd, kills: int) -> int:
             stub.CreateRepo(pb.CreateRepoRequest(repo=repo(f"{name}-down")))
             request = pb.CreateBranchRequest(branch=branch(f"{name}-down"), provenance=[branch(name)])
             stub.CreateBranch(request)
-    for _ in range(kills):
+    for number in range(kills):
+        if number % 50 == 49:
+            print(f"\n{number + 1} kills", end="", flush=True)
         storm.over.clear()
         clients = [
             threading.Thread(target=_client, args=(pachd.address, storm, seed), daemon=True) for seed in range(8)
         ]
+        clients.append(threading.Thread(target=_collector, args=(pachd.address, storm), daemon=True))
         for client in clients:
             client.start()
         for _ in range(chance.randint(1, 25)):
