@@ -299,5 +299,5 @@ def test_local_files_are_put_by_url_only_from_allowed_folders(tmp_path):
             f"file://{folder}/link",
             "file:///etc/passwd",
         ):
-            with pytest.raises(Exception, match="may not read there"):
+            with pytest.raises(Exception, match="may not read or write there"):
                 client.put_file_url(("r", "master"), "/no", url)

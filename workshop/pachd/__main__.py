@@ -150,9 +150,9 @@ def collect(state: Path, dry_run: bool, token: str) -> int:
             address = holder(state)
             if not address:
                 raise
-            from workshop.pachd.wire.storage import ask
+            from workshop.pachd.server import ask_to_collect
 
-            found = ask(address, dry_run, token)
+            found = ask_to_collect(address, dry_run, token)
         else:
             pfs = Pfs(store)
             pfs.markers.append(marks.mark)

@@ -42,6 +42,7 @@ OPTIONS = [
     ("grpc.so_reuseport", 0),  # a port that is taken is an error
 ]
 THREADS = 256
+ask_to_collect = storage.ask  # how to have a running daemon collect
 IMAGES = Path(__file__).resolve().parents[2] / "docker" / "images.json"  # which image holds which code
 
 

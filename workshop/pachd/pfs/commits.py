@@ -11,13 +11,12 @@ from workshop.pachd import errors, ids, provenance
 from workshop.pachd.model import BranchName, CommitHandle
 from workshop.pachd.pfs import acting, contents, rows
 from workshop.pachd.pfs.ancestry import resolve, set_provenance
-from workshop.pachd.pfs.heads import put_head, upstream_heads
+from workshop.pachd.pfs.heads import FORGOTTEN, put_head, upstream_heads
 from workshop.pachd.pfs.rows import Branch, Commit
+from workshop.pachd.store import collection
 
 if TYPE_CHECKING:
     from workshop.pachd.pfs.transaction import Transaction
-
-__all__ = ["Commit", "clear", "content", "finish", "of_set", "resolve", "set_content", "start", "write_target"]
 
 
 # ------------------------------------------------------------------ making
@@ -147,8 +146,9 @@ def finished(commit: Commit) -> errors.PachydermError:
 def content(db: sqlite3.Connection, commit: Commit) -> bytes | None:
     """The root that a reader sees; an open commit shows its base and what was written to it.
 
-    Refused while the commit that it builds on is unfinished.
+    Refused while the commit that it builds on is unfinished, and when it was forgotten.
     """
+    contents.check_kept(commit)
     if commit.finished is None or commit.error:
         base, _ = contents.base_of(db, _parent(db, commit))
         if base is not None and base.finished is None:
@@ -172,6 +172,18 @@ def clear(tx: Transaction, handle: CommitHandle) -> None:
     if commit.finishing is not None:
         raise errors.PachydermError("cannot clear finished commit")
     tx.db.execute("UPDATE commits SET root = base, written = 0 WHERE id = ?", (commit.row,))
+
+
+def forget(tx: Transaction, commit: Commit) -> None:
+    """Give up the content of a commit that can be made again; it stays in history, and its children keep theirs."""
+    if any(child.finished is None for child in children(tx.db, commit.row)):
+        raise errors.PachydermError("direct descendants must be closed")
+    if not direct_provenance(tx.db, commit.row):
+        raise errors.PachydermError("the commit to be forgotten must be in an output repo")
+    if next(rows.branches(tx.db, "WHERE branch.head = ?", (commit.row,)), None) is not None:
+        raise errors.PachydermError(FORGOTTEN)
+    tx.db.execute("UPDATE commits SET root = NULL, base = NULL, forgotten = 1 WHERE id = ?", (commit.row,))
+    collection.note(tx.db)
 
 
 # ------------------------------------------------------------------ finishing

@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from workshop.pachd import errors
 from workshop.pachd.model import META
 from workshop.pachd.pfs import rows
 from workshop.pachd.pfs.rows import Commit
@@ -22,7 +23,14 @@ def base_of(db: sqlite3.Connection, parent: Commit | None) -> tuple[Commit | Non
         parent = rows.commit_by_row(db, parent.parent) if parent.parent is not None else None
     if parent is None:
         return None, None
+    check_kept(parent)
     return parent, None if parent.name.repo.type == META else parent.root  # each meta commit stands for itself
+
+
+def check_kept(commit: Commit) -> None:
+    """Refuse what needs the content of a commit that gave it up."""
+    if commit.forgotten:
+        raise errors.PachydermError("the commit is forgotten")
 
 
 def rebase(tx: Transaction, commit: Commit) -> Commit:

@@ -142,6 +142,8 @@ def _commit(
             _sql(f"commit {name} has no parent any more", "UPDATE commits SET parent = NULL WHERE id = ?", commit.row),
         )
         return
+    if commit.forgotten:
+        return  # it has no content to speak of
     base = parent
     while base is not None and base.error:
         base = known.get(base.parent) if base.parent is not None else None

@@ -12,9 +12,13 @@ from workshop.pachd.pfs.rows import Branch
 if TYPE_CHECKING:
     from workshop.pachd.pfs.transaction import Transaction
 
+FORGOTTEN = "list branch in transaction: for each branch: the branch head cannot be a forgotten commit"
+
 
 def put_head(tx: Transaction, repo: int, name: BranchName, found: Branch | None, head: int) -> int:
     """Point a branch at a commit, making the branch when it was not found; its row."""
+    if tx.db.execute("SELECT 1 FROM commits WHERE id = ? AND forgotten", (head,)).fetchone():
+        raise errors.PachydermError(FORGOTTEN)
     if found is not None:
         tx.db.execute("UPDATE branch SET head = ?, updated = ? WHERE id = ?", (head, tx.now, found.row))
         return found.row

@@ -156,13 +156,14 @@ class Changes:
         self._writer.push()
         self._take_rows()
         for index in range(start // CHUNK, len(content.chunks)):
-            name = content.chunks[index]
-            place = self._places.get(name)
-            if place is None:
-                with self._store.database.read() as db:
-                    place = self._store.blobs.locate(db, [name])[0]
-            data = self._store.blobs.read(place, name)
+            data = self._chunk(content.chunks[index])
             yield data[max(0, start - index * CHUNK) :]
+
+    def _chunk(self, name: bytes) -> bytes:
+        blobs = self._store.blobs
+        if name in self._places:
+            return blobs.read(self._places[name], name)
+        return next(blobs.pieces(self._store.database.read, Content(CHUNK, (name,))))
 
     def _take_rows(self) -> None:
         fresh = self._writer.rows()

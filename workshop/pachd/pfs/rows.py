@@ -72,6 +72,7 @@ class Commit:
     size: int = 0
     compacting: int | None = None
     validating: int | None = None
+    forgotten: int = 0
 
     @property
     def id(self) -> str:
@@ -121,19 +122,19 @@ def branch_of(row: sqlite3.Row) -> Branch:
 
 _COMMIT = (
     *("id", "repo", "branch", "parent", "origin", "started", "finishing", "finished", "error", "description"),
-    *("metadata", "root", "base", "written", "size", "compacting", "validating", "set_id"),
+    *("metadata", "root", "base", "written", "size", "compacting", "validating", "forgotten", "set_id"),
 )
 
 
 def commit_of(row: sqlite3.Row) -> Commit:
     """A commit from a row of `COMMITS`: by position, because commits are read by the hundred."""
     identity, repo, branch, parent, origin, started, finishing, finished, error, description = row[:10]
-    metadata, root, base, written, size, compacting, validating, set_id, *named = row[10:]
+    metadata, root, base, written, size, compacting, validating, forgotten, set_id, *named = row[10:]
     return Commit(
         *(identity, repo, CommitName(_named(*named), set_id), branch, parent, origin),
         *(started, finishing, finished, error, description),
         json.loads(metadata) if metadata != "{}" else {},
-        *(root, base, written, size, compacting, validating),
+        *(root, base, written, size, compacting, validating, forgotten),
     )
 
 

@@ -34,7 +34,8 @@ def collect(pfs: Pfs, dry_run: bool = False) -> Collected:
 
 def check(pfs: Pfs) -> Iterator[str]:
     """A line for each stored chunk or node that is gone or damaged, with some of the files that it belongs to."""
-    found = list(collection.check(pfs.store, (mark, *pfs.markers)))
+    with pfs.collecting:  # what is moved meanwhile would look lost
+        found = list(collection.check(pfs.store, (mark, *pfs.markers)))
     for text, name in found:
         yield f"consistency error: {text}" + _belongs(pfs.store, name)
 
@@ -52,6 +53,7 @@ def _belongs(store: Store, name: bytes) -> str:
     return f" (in {', '.join(files)})" if files else ""
 
 
-def chunks(store: Store, begin: bytes, end: bytes, read: bool) -> int:
+def chunks(pfs: Pfs, begin: bytes, end: bytes, read: bool) -> int:
     """How many chunks are stored, each read and checked when asked for."""
-    return collection.count(store, begin, end, read)
+    with pfs.collecting:
+        return collection.count(pfs.store, begin, end, read)

@@ -43,15 +43,20 @@ class Sources:
         else:
             raise errors.PachydermError(f"unrecognized object store: {scheme}")
 
-    def _local(self, url: str, recursive: bool) -> Iterator[tuple[str, Iterator[bytes]]]:
+    def local(self, url: str) -> Path:
+        """The place on this machine that a `file:` URL names, links followed. Refused outside of `folders`."""
         parts = urllib.parse.urlsplit(url)
         if parts.netloc not in ("", "localhost"):
             raise errors.PachydermError(f"{url}: a file URL has three slashes: file:///folder/file")
         path = Path(os.path.realpath(urllib.parse.unquote(parts.path)))
         if not any(path == folder or folder in path.parents for folder in self.folders):
             raise errors.PachydermError(
-                f"{url}: this pachd may not read there: start it with --allow-files FOLDER (a folder above that file)"
+                f"{url}: this pachd may not read or write there: start it with --allow-files FOLDER, one above"
             )
+        return path
+
+    def _local(self, url: str, recursive: bool) -> Iterator[tuple[str, Iterator[bytes]]]:
+        path = self.local(url)
         if path.is_dir():
             if not recursive:
                 raise errors.PachydermError(f"{url} is a folder: put it recursively")

@@ -1,23 +1,15 @@
-"""Egress: a finished job's output goes to a URL before the job is a success; what fails is tried again until it works.
-
-`file:///folder`, and `s3://bucket/prefix` through boto3: its own settings (AWS_ACCESS_KEY_ID ...) in the daemon's
-environment hold the keys, and the URL names an S3-compatible service as on a cluster:
-`s3://bucket/prefix?endpoint=HOST:PORT&disableSSL=true&region=NAME&s3ForcePathStyle=true`.
-"""
+"""Egress: a finished job's output goes to a URL before the job is a success; what fails is tried until it works."""
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from workshop.pachd.errors import PachydermError
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import rows
+from workshop.pachd.pfs.exports import target
 from workshop.pachd.pps import datums as records
 from workshop.pachd.pps import jobs, logs
 from workshop.pachd.pps.records import Job, JobState, Pipeline
@@ -26,71 +18,6 @@ if TYPE_CHECKING:
     from workshop.pachd.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
-
-Put = Callable[[str, int, Iterator[bytes]], None]  # path, size, content
-
-
-def target(url: str) -> Put:
-    """What writes a file below a URL. PachydermError when nothing here can."""
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        return _folder(Path(unquote(parts.netloc + parts.path)))
-    if parts.scheme == "s3":
-        return _bucket(parts.netloc, unquote(parts.path).strip("/"), dict(parse_qsl(parts.query)))
-    raise PachydermError(f"unrecognized object store: {parts.scheme}")
-
-
-def _folder(root: Path) -> Put:
-    def put(path: str, size: int, content: Iterator[bytes]) -> None:
-        place = root / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_name(f".{place.name}.{os.getpid()}.part")
-        with part.open("wb") as handle:
-            for data in content:
-                handle.write(data)
-        part.replace(place)
-
-    return put
-
-
-def _bucket(bucket: str, prefix: str, options: dict[str, str]) -> Put:
-    try:
-        import boto3
-        from botocore.config import Config
-    except ImportError:
-        raise PachydermError("egress to s3:// needs the Python package boto3: pip install boto3") from None
-    endpoint = options.get("endpoint", "")
-    if endpoint and "://" not in endpoint:
-        endpoint = ("http://" if _yes(options, "disableSSL", "disable_https") else "https://") + endpoint
-    style = "path" if _yes(options, "s3ForcePathStyle", "use_path_style") else "auto"
-    config = Config(s3={"addressing_style": style}, retries={"max_attempts": 2}, connect_timeout=10)
-    client = boto3.client("s3", endpoint_url=endpoint or None, region_name=options.get("region") or None, config=config)
-
-    def put(path: str, size: int, content: Iterator[bytes]) -> None:
-        client.upload_fileobj(_Reader(content), bucket, f"{prefix}{path}".lstrip("/"))
-
-    return put
-
-
-def _yes(options: dict[str, str], *names: str) -> bool:
-    return any(options.get(name, "").lower() in ("true", "1", "t") for name in names)
-
-
-class _Reader:
-    """An iterator of bytes as a file that is read once."""
-
-    def __init__(self, content: Iterator[bytes]) -> None:
-        self._content, self._rest = content, b""
-
-    def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self._rest) < size:
-            data = next(self._content, b"")
-            if not data:
-                break
-            self._rest += data
-        size = len(self._rest) if size < 0 else size
-        found, self._rest = self._rest[:size], self._rest[size:]
-        return found
 
 
 class Egress:

@@ -71,7 +71,7 @@ def inputs(scheduler: Scheduler, pipeline: Pipeline, row: Any) -> tuple[Job, Pip
             jobs.finish(tx, job, JobState.UNRUNNABLE, reason)
         return None
     for commit in found.commits.values():
-        if commit.name.repo.type == META and commit.root is None:
+        if commit.name.repo.type == META and commit.root is None and not commit.forgotten:
             metaview.prepare(scheduler.pfs, commit)
             return inputs(scheduler, pipeline, row)
     return job, version, found

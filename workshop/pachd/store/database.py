@@ -21,7 +21,10 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 30000",
 )
 
-_LATER = (("chunk", "crc", "INTEGER"),)  # columns that tables made by earlier versions lack
+_LATER = (  # columns that tables made by earlier versions lack
+    ("chunk", "crc", "INTEGER"),
+    ("commits", "forgotten", "INTEGER NOT NULL DEFAULT 0"),
+)
 
 
 class Database:

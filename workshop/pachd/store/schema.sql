@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS commits (
     finished    INTEGER,
     compacting  INTEGER,                    -- durations, ns; NULL = not shown
     validating  INTEGER,
+    forgotten   INTEGER NOT NULL DEFAULT 0, -- 1: its content was given up, its place in history stays
     UNIQUE (repo, set_id)
 );
 CREATE INDEX IF NOT EXISTS commits_of_set ON commits (set_id);

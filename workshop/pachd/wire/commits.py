@@ -84,6 +84,18 @@ class Commits:
             squash.drop(tx, handle, request.recursive)
         return pfs_v2.DropCommitResponse()
 
+    def ForgetCommit(self, request: Any, call: Call) -> Any:
+        try:
+            with self.pfs.transaction() as tx:
+                try:
+                    commit = picked_commit(tx.db, request.commit)
+                except errors.PachydermError as error:
+                    raise error.wrapped("pick commits: ") from None
+                commits.forget(tx, commit)
+        except errors.PachydermError as error:
+            raise error.wrapped("Forget Commit: ") from None
+        return pfs_v2.ForgetCommitResponse()
+
     # ------------------------------------------------------------------ reading
 
     @raw_answer

@@ -10,6 +10,7 @@ from typing import Any
 from workshop.pachd import errors
 from workshop.pachd.model import USER, CommitHandle
 from workshop.pachd.pfs import Pfs, commits, files, modify, paths, views
+from workshop.pachd.pfs.exports import export
 from workshop.pachd.pfs.modify import Changes, Copied
 from workshop.pachd.store.blobs import Content
 from workshop.pachd.store.trees import Entry, entry_size
@@ -105,15 +106,34 @@ class Files:
     @raw_answer
     def GetFile(self, request: Any, call: Call) -> Iterator[bytes]:
         file = _file(request)
-        if request.URL:
-            raise _no_export(request.URL)
         view = self._view_to_get(file, call)
+        if request.URL:
+            yield self._export(view, request)
+            return
         entry = files.one_file(view, file.path, file.datum)
         content = view.trees.content(entry.value)
         if not content.size:
             yield b""  # python-pachyderm waits for a first message, whatever the size
         messages = map(fast.bytes_value, self._pieces(content, max(0, request.offset)))
         yield from ahead(messages) if content.size > LARGE else messages
+
+    def _export(self, view: views.View, request: Any) -> bytes:
+        """Send files to the request's URL instead of an answer: b""."""
+        within = request.path_range
+        export(self.pfs, view, request.file.path, request.URL, request.file.datum, within.lower, within.upper)
+        return b""
+
+    def Egress(self, request: Any, call: Call) -> Any:
+        target = request.WhichOneof("target")
+        view = views.see(self.pfs, names.required_commit(request), call.cancelled)
+        if target == "object_storage":
+            _, sent = export(self.pfs, view, "/", request.object_storage.url)
+            return pfs_v2.EgressResponse(object_storage={"bytes_written": sent})
+        if target == "sql_database":
+            raise errors.Unimplemented(
+                f"egress to a database ({request.sql_database.url}) is not implemented by the embedded pachd"
+            )
+        raise errors.PachydermError("egress failed")
 
     def _view_to_get(self, file: Any, call: Call) -> views.View:
         try:
@@ -127,9 +147,10 @@ class Files:
     @raw_answer
     def GetFileTAR(self, request: Any, call: Call) -> Iterator[bytes]:
         file, within = _file(request), request.path_range
-        if request.URL:
-            raise _no_export(request.URL)
         view = self._view_to_get(file, call)
+        if request.URL:
+            yield self._export(view, request)
+            return
         waiting: list[bytes] = []
         size = 0
         for entry in files.archived(view, file.path, file.datum, within.lower, within.upper):
@@ -238,11 +259,6 @@ def _commit_of(file: Any, prefix: str) -> CommitHandle:
         return names.required_commit(file)
     except errors.PachydermError as error:
         raise error.wrapped(prefix) from None
-
-
-def _no_export(url: str) -> errors.PachydermError:
-    scheme = url.split(":", 1)[0] if ":" in url else ""
-    return errors.PachydermError(f"unrecognized object store: {scheme}")
 
 
 def _header(entry: Entry) -> bytes:

@@ -35,7 +35,7 @@ class Fsck:
 
     def CheckStorage(self, request: Any, call: Call) -> Any:
         """The number of stored chunks; DATA_LOSS when one of those read is damaged."""
-        found = storage.chunks(self.pfs.store, request.chunk_begin, request.chunk_end, request.read_chunk_data)
+        found = storage.chunks(self.pfs, request.chunk_begin, request.chunk_end, request.read_chunk_data)
         return pfs_v2.CheckStorageResponse(chunk_object_count=found)
 
     def _zombies(self, request: Any) -> Iterator[Any]:

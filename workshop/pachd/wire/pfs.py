@@ -9,9 +9,10 @@ from workshop.pachd.wire.files import Files
 from workshop.pachd.wire.filesets import FileSets
 from workshop.pachd.wire.fsck import Fsck
 from workshop.pachd.wire.repos import Repos
+from workshop.pachd.wire.tasks import Tasks
 
 
-class PfsService(Repos, Branches, Commits, Files, FileSets, Fsck):
+class PfsService(Repos, Branches, Commits, Files, FileSets, Fsck, Tasks):
     """The versioned file system, as served."""
 
     def __init__(self, pfs: Pfs) -> None:

@@ -14,9 +14,10 @@ from workshop.pachd.wire.logs import Logs
 from workshop.pachd.wire.pipelines import Pipelines
 from workshop.pachd.wire.serve import Call
 from workshop.pachd.wire.settings import Defaults, Secrets
+from workshop.pachd.wire.tasks import Tasks
 
 
-class Pps(Pipelines, Jobs, Datums, Logs, Secrets, Defaults):
+class Pps(Pipelines, Jobs, Datums, Logs, Secrets, Defaults, Tasks):
     """The service. `live` knows the workers."""
 
     service = "pps_v2.API"
