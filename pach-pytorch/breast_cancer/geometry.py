@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 from stage import StageError
 
 # (height, width) of the window that the exam classifier sees, per angle.
@@ -39,6 +38,9 @@ def breast_mask(pixels: np.ndarray, iterations: int, threshold: int) -> tuple[np
     Erosion by `iterations` steps of the 4-neighbour cross drops everything thinner than about twice that: markers,
     lines, labels. Beyond the image counts as background. Of equally large regions the first in reading order wins.
     """
+    # Imported here: finding centres needs none of it, and would spend half its time on the import.
+    from scipy import ndimage
+
     mask = pixels > threshold
     if iterations:
         mask = ndimage.binary_erosion(mask, iterations=iterations)

@@ -1,5 +1,6 @@
 """Runs the patch classifier over all patches of an exam, on a CPU's processors or on a GPU."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -73,19 +74,30 @@ def _stack(pixels: list[torch.Tensor], places: list[Place]) -> torch.Tensor:
     return torch.stack(patches)[:, None]
 
 
+def even_groups(count: int, workers: int) -> list[slice]:
+    """Groups of whole pairs (but for an odd last one), at most eight patches each, equally many for each worker.
+
+    With eights to the end one processor would wait for another's last ones, a fifth of the time of a small exam.
+    """
+    pairs = -(-count // fused_patch.PAIR)
+    groups = -(-count // (fused_patch.GROUP * workers)) * workers
+    edges = [min(pairs * number // groups * fused_patch.PAIR, count) for number in range(groups + 1)] if count else []
+    return [slice(*edge) for edge in itertools.pairwise(edges) if edge[0] < edge[1]]
+
+
 class CpuPredictor(_Exams):
-    """Several threads, each taking the next eight patches through the network on one processor."""
+    """Several threads, each taking the next few patches through the network on one processor."""
 
     def __init__(self, forward: Callable[[torch.Tensor], torch.Tensor], workers: int, name: str) -> None:
         self.forward, self.workers, self.name = forward, workers, name
 
     def predict(self, pixels: list[torch.Tensor], places: list[Place]) -> np.ndarray:
         @devices.single_threaded
-        def group(start: int) -> np.ndarray:
-            logits = self.forward(_stack(pixels, places[start : start + fused_patch.GROUP]))
+        def group(span: slice) -> np.ndarray:
+            logits = self.forward(_stack(pixels, places[span]))
             return logits.float().softmax(dim=1).numpy()
 
-        found = stage.in_parallel(group, range(0, len(places), fused_patch.GROUP), self.workers)
+        found = stage.in_parallel(group, even_groups(len(places), self.workers), self.workers)
         return np.concatenate(found) if found else np.empty((0, CLASSES), dtype=np.float32)
 
 

@@ -14,6 +14,8 @@ import patch_predictor
 import pytest
 import stage
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from patch_grid import PatchGrid
 
 CPU = torch.device("cpu")
@@ -49,6 +51,20 @@ def test_empty_patches_are_computed_once_and_are_what_they_would_be(models, exam
     standardised = torch.from_numpy(((pixels[0] - pixels[0].mean()) / pixels[0].std()).astype(np.float32))
     found = every.predict([standardised], [(0, *place) for place in grids[0].positions()])
     assert np.abs(found - expected.probabilities[0]).max() < 1e-5
+
+
+@given(st.integers(0, 300), st.integers(1, 9))
+def test_patches_are_shared_out_once_each_in_pairs_and_evenly(count, workers):
+    groups = patch_predictor.even_groups(count, workers)
+    assert [number for group in groups for number in range(count)[group]] == list(range(count))
+    sizes = [group.stop - group.start for group in groups]
+    assert all(size <= 8 for size in sizes)
+    assert all(size % 2 == 0 for size in sizes[:-1])
+    # Whoever takes the next group as it comes is at most one group behind the others.
+    loads = [0] * workers
+    for size in sizes:
+        loads[loads.index(min(loads))] += size
+    assert max(loads) <= -(-count // workers) + 2 * -(-len(sizes) // workers)
 
 
 @pytest.mark.parametrize("device", [CPU, *GPUS], ids=str)

@@ -96,7 +96,7 @@ def test_the_walk_from_two_exams_to_failing_ones(pachd, tmp_path):
     # The exam models are the same ones; only the patch model changed, and provenance knows.
     assert after[0]["model"] == before[0]["model"]
     [commit] = client.inspect_commit(("classify", "master"))
-    assert ("models", "master") in {(b.repo.name, b.name) for b in commit.direct_provenance}
+    assert ("models", "master") in {(c.branch.repo.name, c.branch.name) for c in commit.direct_provenance}
     [newest] = client.inspect_commit(("models", "master"))
     assert newest.commit.id == commit.commit.id, "commits of one set bear one id"
 
