@@ -1,10 +1,11 @@
-"""One page an exam: its four views as a radiologist hangs them, the heatmaps over them, and the predictions."""
+"""One page an exam: the predictions, and its four views as a radiologist hangs them, plain and under each heatmap."""
 
 import argparse
 import base64
 import csv
 import html
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import exam_list
@@ -15,32 +16,44 @@ import stage
 from PIL import Image
 
 # Back to back: the right breast on the left, chest walls in the middle.
-HANGING = (("R-CC", "L-CC"), ("R-MLO", "L-MLO"))
-PICTURE_HEIGHT = 360
+HANGING = ("R-CC", "L-CC", "R-MLO", "L-MLO")
+COLUMNS = ("right_malignant", "right_benign", "left_malignant", "left_benign")
+KINDS = ("malignant", "benign")
+PICTURE_HEIGHT = 480
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Exam {exam}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
-        background: #16181c; color: #e6e6e6 }}
-h1 {{ font-size: 1.4rem }} h2 {{ font-size: 1rem; margin: 1.6rem 0 .4rem }}
-table {{ border-collapse: collapse }} th, td {{ padding: .25rem .8rem; text-align: right }}
-th:first-child, td:first-child {{ text-align: left; padding-left: 0 }}
-thead th {{ border-bottom: 1px solid #555; font-weight: 600 }}
-.pair {{ display: grid; grid-template-columns: 1fr 1fr; gap: .5rem }}
-figure {{ margin: 0; background: #000; padding: .5rem; border-radius: 4px }}
-.right {{ text-align: right }} figure img {{ height: {height}px; max-width: 32%; object-fit: contain }}
-figcaption, small {{ color: #a5a5a5; font-size: .85rem }}
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 82rem; padding: 0 1rem;
+        background: #101216; color: #e8e8e8 }}
+h1 {{ font-size: 1.5rem; margin: 0 }} h2 {{ font-size: 1rem; margin: 0 0 .4rem; font-weight: 600 }}
+.note {{ color: #e0b050; margin: .2rem 0 1.4rem }}
+small, figcaption {{ color: #a0a4ab; font-size: .82rem }}
+table {{ border-collapse: collapse; width: 100%; margin-bottom: 1.8rem }}
+th {{ font-weight: 600; text-align: left }} th, td {{ padding: .3rem .8rem .3rem 0 }}
+thead tr:last-child th {{ border-bottom: 1px solid #3a3e46; font-weight: 400; color: #a0a4ab }}
+td {{ width: 17%; font-variant-numeric: tabular-nums }}
+.bar {{ display: block; height: .45rem; border-radius: 2px; background: #2a2e36; margin-bottom: .15rem }}
+.bar i {{ display: block; height: 100%; border-radius: 2px }}
+.malignant {{ background: {malignant} }} .benign {{ background: {benign} }}
+.hangings {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.2rem }}
+.views {{ display: grid; grid-template-columns: 1fr 1fr; gap: 2px; background: #000; padding: .5rem;
+          border-radius: 6px }}
+figure {{ margin: 0; position: relative }} figure img {{ display: block; max-width: 100%; max-height: {height}px }}
+.R img {{ margin-left: auto }} figcaption {{ padding: .1rem .2rem }} .R figcaption {{ text-align: right }}
+.scale {{ display: flex; gap: .6rem; align-items: center; margin-top: .4rem }}
+.scale span {{ flex: 1; height: .5rem; border-radius: 2px }}
 </style></head><body>
 <h1>Exam {exam}</h1>
-<p><small>For studying the pipelines. Not a medical device, and never to be used for a diagnosis.</small></p>
-<h2>Predicted probabilities</h2>
-<table><thead><tr><th>model</th>{labels}</tr></thead><tbody>
+<p class="note">For studying the pipelines. Not a medical device, and never to be used for a diagnosis.</p>
+<table><thead><tr><th></th><th colspan="2">Right breast</th><th colspan="2">Left breast</th></tr>
+<tr><th>Predicted probability</th>{labels}</tr></thead><tbody>
 {rows}
 </tbody></table>
-<h2>Views: mammogram, malignant heatmap, benign heatmap</h2>
-{views}
+<div class="hangings">
+{hangings}
+</div>
 </body></html>
 """
 
@@ -68,30 +81,76 @@ def read_predictions(path: Path) -> dict[str, tuple[str, list[float]]]:
         raise stage.StageError(f"{path}: not the predictions by exam that classify writes ({error})") from None
 
 
-def picture(pixels: np.ndarray) -> str:
+@dataclass
+class Shot:
+    """One image of a view: its name, its pixels and its heatmap of each kind."""
+
+    view: str
+    name: str
+    mammogram: np.ndarray
+    heatmaps: dict[str, np.ndarray]
+
+
+def read_shots(exam: exam_list.Exam, options: argparse.Namespace) -> list[Shot]:
+    """All images of an exam, as they hang."""
+    shots = []
+    for view in HANGING:
+        for name in exam.get(view, []):
+            mammogram = images.read_mammogram(options.image_path / f"{name}.png")
+            folders = {kind: options.heatmaps_path / f"heatmap_{kind}" for kind in KINDS}
+            maps = {k: images.read_heatmap(folder / f"{name}.hdf5", mammogram.shape) for k, folder in folders.items()}
+            shots.append(Shot(view, name, mammogram, maps))
+    return shots
+
+
+def picture(pixels: np.ndarray, words: str) -> str:
     """An <img> that carries its own pixels, small."""
     image = Image.fromarray(pixels)
     width = max(1, round(image.width * PICTURE_HEIGHT / image.height))
-    image = image.resize((width, PICTURE_HEIGHT), Image.Resampling.BILINEAR)
+    image = image.resize((width, PICTURE_HEIGHT), Image.Resampling.LANCZOS)
     with io.BytesIO() as file:
-        image.save(file, "JPEG", quality=85)
+        image.save(file, "JPEG", quality=88)
         data = base64.b64encode(file.getvalue()).decode("ascii")
-    return f'<img alt="" src="data:image/jpeg;base64,{data}">'
+    return f'<img alt="{html.escape(words)}" src="data:image/jpeg;base64,{data}">'
 
 
-def view_figure(exam: exam_list.Exam, view: str, options: argparse.Namespace) -> str:
-    """The pictures of a view's images, with the highest probability in each heatmap."""
-    parts = []
-    for name in exam.get(view, []):
-        mammogram = images.read_mammogram(options.image_path / f"{name}.png")
-        pictures, peaks = [picture(overlays.to_bytes(mammogram))], []
-        for kind in ("malignant", "benign"):
-            heatmap = images.read_heatmap(options.heatmaps_path / f"heatmap_{kind}" / f"{name}.hdf5", mammogram.shape)
-            pictures.append(picture(overlays.overlay(mammogram, heatmap, kind)))
-            peaks.append(f"{kind} at most {heatmap.max():.3f}")
-        parts.append(f"{''.join(pictures)}<figcaption>{view} · {html.escape(name)} · {', '.join(peaks)}</figcaption>")
-    inside = "<br>".join(parts) or f"<figcaption>{view}: no image</figcaption>"
-    return f'<figure class="{"right" if exam_list.side(view) == "R" else "left"}">{inside}</figure>'
+def css_colour(kind: str, level: float) -> str:
+    """The colour with which `glow` tints a level, for the page itself."""
+    red, green, blue = overlays.colour_table(kind)[overlays.glow_steps(np.array(level))].tolist()
+    return f"rgb({red},{green},{blue})"
+
+
+def hanging(shots: list[Shot], kind: str | None) -> str:
+    """The four views, plain or with the heatmap of this kind over them and the scale of its colours."""
+    highest = max((float(shot.heatmaps[kind].max()) for shot in shots), default=0.0) if kind else 0.0
+    figures = []
+    for view in HANGING:
+        inside, words = [], view
+        for shot in (shot for shot in shots if shot.view == view):
+            if kind:
+                pixels = overlays.glow(shot.mammogram, shot.heatmaps[kind], kind, highest)
+                words = f"{view} · highest {shot.heatmaps[kind].max():.3f}"
+            else:
+                pixels = overlays.to_bytes(shot.mammogram)
+            inside.append(picture(pixels, f"{view} {shot.name} {kind or 'mammogram'}"))
+        caption = words if inside else f"{view}: no image"
+        figures.append(
+            f'<figure class="{exam_list.side(view)}">{"".join(inside)}<figcaption>{caption}</figcaption></figure>'
+        )
+    scale = "<small>Each picture stretched to its own range of grey.</small>"
+    if kind:
+        steps = ",".join(css_colour(kind, level) for level in (0, 0.25, 0.5, 0.75, 1))
+        scale = f'<small>0</small><span style="background:linear-gradient(90deg,{steps})"></span>'
+        scale += f"<small>{highest:.3f}</small>"
+    title = f"Suspected {kind}" if kind else "Mammogram"
+    views = f'<div class="views">{"".join(figures)}</div>'
+    return f'<section><h2>{title}</h2>{views}<div class="scale">{scale}</div></section>'
+
+
+def cell(label: str, value: float) -> str:
+    """A probability as a bar and a number."""
+    kind = label.split("_")[1]
+    return f'<td><span class="bar"><i class="{kind}" style="width:{100 * value:.1f}%"></i></span>{value:.4f}</td>'
 
 
 def sheet(exam: exam_list.Exam, name: str, options: argparse.Namespace) -> str:
@@ -102,17 +161,18 @@ def sheet(exam: exam_list.Exam, name: str, options: argparse.Namespace) -> str:
         if name not in predictions:
             raise stage.StageError(f"{path}: no predictions for the exam {name}")
         model, values = predictions[name]
-        cells = "".join(f"<td>{value:.4f}</td>" for value in values)
-        rows.append(f"<tr><td>{html.escape(model)}</td>{cells}</tr>")
-    pairs = [
-        f'<div class="pair">{"".join(view_figure(exam, view, options) for view in pair)}</div>' for pair in HANGING
-    ]
+        by_label = dict(zip(exam_list.LABELS, values, strict=True))
+        cells = "".join(cell(label, by_label[label]) for label in COLUMNS)
+        file, _, digest = model.partition(":")
+        rows.append(f"<tr><td>{html.escape(file)} <small>{html.escape(digest)}</small></td>{cells}</tr>")
+    shots = read_shots(exam, options)
     return PAGE.format(
         exam=html.escape(name),
         height=PICTURE_HEIGHT,
-        labels="".join(f"<th>{label.replace('_', ' ')}</th>" for label in exam_list.LABELS),
+        labels="".join(f"<th>{label.split('_')[1]}</th>" for label in COLUMNS),
         rows="\n".join(rows),
-        views="\n".join(pairs),
+        hangings="\n".join(hanging(shots, kind) for kind in (None, *KINDS)),
+        **{kind: css_colour(kind, 0.6) for kind in KINDS},
     )
 
 

@@ -30,7 +30,7 @@ def read_mammogram(path: Path) -> np.ndarray:
                 return pixels.astype(np.uint16)
             if mode not in GREY_MODES:
                 raise StageError(
-                    f"{path.name}: a {mode} image; a mammogram has one grey channel of 8 or 16 bits, "
+                    f"{path.name}: its pixels are {mode}; a mammogram has one grey channel of 8 or 16 bits, "
                     "so convert it to grey first"
                 )
             return np.array(image).astype(GREY_MODES[mode], copy=False)

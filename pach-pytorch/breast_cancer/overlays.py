@@ -12,6 +12,8 @@ _TABLES = {
     "benign": "c-muN7&3sF7Jz|qWCPkn6%!*P69|Jy7@Ibj67xY20ROK7{r",
 }
 IMAGE_SHARE = 0.8
+GLOW_STRENGTH = 0.6
+GLOW_COLOURS = (70, 215)
 
 
 def colour_table(kind: str) -> np.ndarray:
@@ -44,3 +46,20 @@ def overlay(mammogram: np.ndarray, heatmap: np.ndarray, kind: str, absolute: boo
     level = np.clip(heatmap * 255, 0, 255).astype(np.uint8) if absolute else to_bytes(heatmap)
     colour = colour_table(kind).astype(np.float64)[level]
     return np.rint(IMAGE_SHARE * grey + (1 - IMAGE_SHARE) * colour).astype(np.uint8)
+
+
+def glow(mammogram: np.ndarray, heatmap: np.ndarray, kind: str, highest: float) -> np.ndarray:
+    """(height, width, 3) uint8 RGB: the mammogram in grey, tinted the more the nearer a probability is to `highest`.
+
+    The background, and where nothing is suspected, stay as they are. Pictures with the same `highest` can be compared.
+    """
+    level = np.where(mammogram > 0, np.clip(heatmap / max(highest, 1e-9), 0, 1), 0)
+    grey = to_bytes(mammogram).astype(np.float32)[..., None]
+    colour = colour_table(kind).astype(np.float32)[glow_steps(level)]
+    strength = (GLOW_STRENGTH * level)[..., None]
+    return np.rint(grey + strength * (colour - grey)).astype(np.uint8)
+
+
+def glow_steps(level: np.ndarray) -> np.ndarray:
+    """Which colours of the table show levels 0 to 1: its dark beginning and its white end tell nothing on grey."""
+    return (GLOW_COLOURS[0] + level * (GLOW_COLOURS[1] - GLOW_COLOURS[0])).astype(np.uint8)

@@ -2,7 +2,11 @@
 # run.sh DEVICE: one exam through all stages, on "cpu" or "gpu". /pfs/sample_data, /pfs/models -> /pfs/out/<exam>
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-DEVICE_TYPE=${1:?"usage: run.sh cpu|gpu"}
+DEVICE_TYPE=${1:-}
+case "$DEVICE_TYPE" in
+    cpu | gpu | auto) ;;
+    *) fail "usage: run.sh cpu|gpu|auto" ;;
+esac
 enter sample_data
 
 DATA_FOLDER="$PFS/sample_data/$ID"

@@ -10,17 +10,22 @@ BACKGROUND_THRESHOLD=${BACKGROUND_THRESHOLD:-0}
 
 CODE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
+# fail WORDS: ends with one line that says why.
+fail() {
+    echo "error: $1" >&2
+    exit 1
+}
+
 # enter INPUT: finds the exam in this input; sets ID and PFS.
 # Pachyderm gives each input's path in a variable of its name: $crop is /pfs/crop/<exam>.
 enter() {
     local path=${!1:-}
     if [ -z "$path" ]; then
-        path=/pfs/$1/$(ls "/pfs/$1" | head -n 1)
+        path=$(find "/pfs/$1" -mindepth 1 -maxdepth 1 2>/dev/null | sort | head -n 1 || true)
     fi
+    [ -n "$path" ] || fail "/pfs/$1 holds no exam; outside Pachyderm, set the variable $1 to an exam's folder"
     ID=$(basename "$path")
     PFS=$(dirname "$(dirname "$path")")
-    if [ ! -d "$path" ]; then
-        echo "error: $path is a file; an exam is a folder with four images and an exam list" >&2
-        exit 1
-    fi
+    [ -e "$path" ] || fail "$path: no such exam"
+    [ -d "$path" ] || fail "$path is a file; an exam is a folder with four images and an exam list"
 }

@@ -25,8 +25,15 @@ def run(main: Callable[[list[str] | None], None]) -> None:
     except StageError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    except MemoryError:
-        print("error: not enough memory for this exam; give the worker more (the specs request 4G)", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch's own errors, of a GPU or not, are RuntimeErrors that say so.
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        print(
+            "error: not enough memory for this exam; give the worker more (the specs request 4G), or a GPU fewer "
+            "patches at a time (--batch-size)",
+            file=sys.stderr,
+        )
         raise SystemExit(1) from None
     except OSError as error:
         print(f"error: {error.strerror or error}: {error.filename or 'a file of this stage'}", file=sys.stderr)

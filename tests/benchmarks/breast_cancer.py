@@ -187,11 +187,11 @@ def heatmaps(options: argparse.Namespace) -> None:
     times = {side: [statistics.median(one[column] for one in found) for column in (1, 2)]
              for side, found in passes.items()}  # fmt: skip
     for name, (wall, cpu) in times.items():
-        each = wall / options.patches
-        gflops = PATCH_GFLOP / each
+        each, work = wall / options.patches, PATCH_GFLOP * options.patches
         print(
-            f"{name:9} {each:.4f} s a patch ({cpu / options.patches:.4f} processor s), {gflops:.0f} GFLOP/s, "
-            f"{100 * gflops / rate:.0f} % of the best convolution rate"
+            f"{name:9} {each:.4f} s a patch ({cpu / options.patches:.4f} processor s), {work / wall:.0f} GFLOP/s, "
+            f"{100 * work / wall / rate:.0f} % of the best convolution rate "
+            f"({100 * work / cpu * processors / rate:.0f} % of the processors' time that it had)"
         )
     print(f"best convolution rate: {rate:.0f} GFLOP/s on {processors} processors (fp32)")
     print(f"greatest deviation of a probability: {np.abs(passes['original'][0][0] - passes['ours'][0][0]).max():.1e}")

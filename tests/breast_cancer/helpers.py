@@ -1,5 +1,8 @@
 """Running the stages as their containers do, and the small exam of the golden set that is kept here."""
 
+import contextlib
+import importlib
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +15,7 @@ if str(CODE) not in sys.path:
 import exam_list  # noqa: E402
 import images  # noqa: E402
 import make_sample  # noqa: E402
+import stage  # noqa: E402
 
 # The phantoms of the small golden set: both large enough for patches, and quick.
 SMALL_EXAM = {"L-CC": (470, 430, 1), "R-CC": (430, 450, 2), "L-MLO": (480, 440, 3), "R-MLO": (450, 460, 4)}
@@ -27,6 +31,19 @@ def run_stage(
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def call_stage(script: str, *arguments: object, status: int = 0) -> subprocess.CompletedProcess[str]:
+    """`run_stage` in this process: the same exit status and words, without a second start of PyTorch."""
+    main = importlib.import_module(script.removesuffix(".py")).main
+    code = 0
+    with contextlib.redirect_stderr(io.StringIO()) as words:
+        try:
+            stage.run(lambda _: main([str(one) for one in arguments]))
+        except SystemExit as stopped:
+            code = stopped.code
+    assert code == status, words.getvalue()
+    return subprocess.CompletedProcess([script, *arguments], code, "", words.getvalue())
 
 
 def write_small_exam(folder: Path) -> Path:

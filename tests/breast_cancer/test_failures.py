@@ -1,6 +1,6 @@
 """What goes wrong is told in one line that says what, where and why; nothing half-made is left behind."""
 
-from breast_cancer.helpers import make_sample, run_stage  # isort: skip  (puts the stages on the path)
+from breast_cancer.helpers import call_stage, make_sample, run_stage  # isort: skip  (puts the stages on the path)
 
 import pickle
 import zipfile
@@ -26,7 +26,7 @@ def exam(tmp_path):
 
 def crop(exam, *extra, status=0):
     out = exam.parent / "cropped"
-    return run_stage(
+    return call_stage(
         "crop.py",
         *("--input-data-folder", exam, "--output-data-folder", out, "--cropped-exam-list-path", out / "list.pkl"),
         *("--exam-list-path", exam / "gen_exam_list_before_cropping.pkl", *extra),
@@ -36,7 +36,7 @@ def crop(exam, *extra, status=0):
 
 def centers(exam, status=0):
     out = exam.parent / "cropped"
-    return run_stage(
+    return call_stage(
         "extract_centers.py",
         *("--cropped-exam-list-path", out / "list.pkl", "--data-prefix", out),
         *("--output-exam-list-path", exam.parent / "data.pkl"),
@@ -44,11 +44,11 @@ def centers(exam, status=0):
     )
 
 
-def heatmaps(exam, models, *extra, status=0):
-    return run_stage(
+def heatmaps(exam, models, run=call_stage, status=0):
+    return run(
         "generate_heatmaps.py",
         *("--model-path", models / make_sample.PATCH_MODEL, "--data-path", exam.parent / "data.pkl"),
-        *("--image-path", exam.parent / "cropped", "--output-heatmap-path", exam.parent / "heatmaps", *extra),
+        *("--image-path", exam.parent / "cropped", "--output-heatmap-path", exam.parent / "heatmaps"),
         status=status,
     )
 
@@ -76,7 +76,7 @@ def test_a_view_without_images_is_named(exam):
 
 def test_a_colour_picture_is_refused(exam):
     Image.new("RGB", (400, 420), (9, 9, 9)).save(exam / "L_CC.png")
-    assert "L-CC: L_CC.png: a RGB image; a mammogram has one grey channel" in one_line(crop(exam, status=1))
+    assert "L-CC: L_CC.png: its pixels are RGB; a mammogram has one grey channel" in one_line(crop(exam, status=1))
 
 
 def test_a_file_that_is_no_picture_is_refused(exam):
@@ -128,7 +128,7 @@ def test_an_existing_output_folder_is_written_into_and_a_second_run_gives_the_sa
 def test_a_stage_can_be_run_again_on_its_own_output(exam):
     crop(exam)
     list_path = exam.parent / "cropped" / "list.pkl"
-    run_stage(
+    call_stage(
         "crop.py",
         *("--input-data-folder", exam, "--output-data-folder", exam.parent / "again"),
         *("--exam-list-path", list_path, "--cropped-exam-list-path", exam.parent / "again.pkl"),
@@ -179,7 +179,7 @@ def test_a_stage_with_a_bad_model_writes_nothing(exam, tmp_path):
     crop(exam)
     centers(exam)
     (tmp_path / make_sample.PATCH_MODEL).write_bytes(b"no model")
-    assert make_sample.PATCH_MODEL in one_line(heatmaps(exam, tmp_path, status=1))
+    assert make_sample.PATCH_MODEL in one_line(heatmaps(exam, tmp_path, run=run_stage, status=1))
     assert not (exam.parent / "heatmaps").exists()
 
 
@@ -220,7 +220,7 @@ def test_heatmaps_of_another_image_are_refused(exam, models):
         for view in exam_list.VIEWS:
             path = exam.parent / "heatmaps" / f"heatmap_{kind}" / f"{view.replace('-', '_')}.hdf5"
             images.write_heatmap(np.zeros((9, 9), dtype=np.float32), path)
-    done = run_stage(
+    done = call_stage(
         "classify.py",
         *("--model-path", models / make_sample.IMAGEHEATMAPS_MODEL, "--data-path", exam.parent / "data.pkl"),
         *("--image-path", exam.parent / "cropped", "--output-path", exam.parent / "p.csv"),
@@ -237,7 +237,7 @@ def test_classify_refuses_an_exam_without_all_views(exam, models):
     path.write_bytes(pickle.dumps([{**content, "L-MLO": []}]))
     crop(exam, "--allow-missing-views")
     centers(exam)
-    done = run_stage(
+    done = call_stage(
         "classify.py",
         *("--model-path", models / make_sample.IMAGE_MODEL, "--data-path", exam.parent / "data.pkl"),
         *("--image-path", exam.parent / "cropped", "--output-path", exam.parent / "p.csv"),
@@ -248,7 +248,7 @@ def test_classify_refuses_an_exam_without_all_views(exam, models):
 
 def test_the_generated_broken_exams_each_fail_for_their_own_reason(tmp_path):
     make_sample.write_broken_exams(tmp_path)
-    reasons = {"exam_without_a_view": "R_MLO.png: no such image", "exam_in_colour": "a RGB image"}
+    reasons = {"exam_without_a_view": "R_MLO.png: no such image", "exam_in_colour": "its pixels are RGB"}
     reasons["exam_of_nothing"] = "nothing is left after cropping"
     for name, words in reasons.items():
         done = run_stage(

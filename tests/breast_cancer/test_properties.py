@@ -5,13 +5,14 @@ from breast_cancer.helpers import make_sample  # isort: skip  (puts the stages o
 import random
 
 import cubic
+import fused_patch
 import geometry
 import numpy as np
 import patch_classifier
 import pytest
 import stage
 import torch
-from fused_patch import Clamp, FusedDenseNet, Workspace
+from fused_patch import Clamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from patch_grid import PATCH, STRIDE, PatchGrid, strides
@@ -128,10 +129,20 @@ def test_a_bound_folded_into_the_next_layer_is_batch_norm_and_relu_for_scales_of
         assert (ours - convolution(torch.relu(norm(features)))).abs().max() < 1e-4
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_the_fused_network_is_the_plain_one_with_and_without_onednns_layouts(models, packed):
+@pytest.fixture(scope="module")
+def some_patches(models):
+    """(network, patches, its probabilities): seven patches, a group of four, a pair and an odd one."""
     network = patch_classifier.load(models / make_sample.PATCH_MODEL)
-    fused = FusedDenseNet(network)
+    patches = torch.randn(7, 1, 256, 256, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        return network, patches, network(patches).softmax(1)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_the_fused_network_is_the_plain_one_with_and_without_onednns_layouts(some_patches, monkeypatch, packed):
+    network, patches, expected = some_patches
+    monkeypatch.setattr(fused_patch, "GROUP", 4)
+    fused = fused_patch.FusedDenseNet(network)
     if not packed:
         layers = [layer for block in fused.blocks for layer in block]
         for convolution in (
@@ -140,7 +151,5 @@ def test_the_fused_network_is_the_plain_one_with_and_without_onednns_layouts(mod
             *(convolution for _, convolution in fused.transitions),
         ):
             convolution.packed = None
-    # Eleven: a whole group, a pair and an odd one.
-    patches = torch.randn(11, 1, 256, 256, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
-        assert (fused(patches, Workspace()).softmax(1) - network(patches).softmax(1)).abs().max() < 1e-5
+        assert (fused(patches, fused_patch.Workspace()).softmax(1) - expected).abs().max() < 1e-5

