@@ -148,21 +148,42 @@ def test_patch_classifier_gives_the_reference_logits_plain_and_fused(unit, model
         assert (predictor.forward(patches) - expected).abs().max() < 5e-5
 
 
-def test_patch_probabilities_and_heatmaps_of_the_small_exam(
-    goldens, golden, cropped, fused_predictor, tmp_path, models
-):
-    """The probabilities of the first two views, and the maps of all."""
-    folder = cropped("synB")
+@pytest.fixture(scope="module")
+def small_exam(cropped):
+    """(folder, images pointing right, grids) of the small reference exam."""
+    folder, generator = cropped("synB"), random.Random(0)
     exam = exam_list.load_exam_list(folder / "data.pkl")[0]
-    pixels, grids, generator = [], [], random.Random(0)
+    pixels, grids = [], []
     for _, view, _, name in exam_list.images([exam]):
         image = images.read_mammogram(folder / "cropped_images" / f"{name}.png")
         pixels.append(image if exam_list.points_right(view, "NO") else image[:, ::-1])
         grids.append(PatchGrid.draw(image.shape, generator))
+    return folder, pixels, grids
+
+
+def test_patch_probabilities_and_heatmaps_of_the_small_exam(
+    goldens, golden, small_exam, fused_predictor, tmp_path, models
+):
+    """The probabilities of the first two views, and the maps of all."""
+    folder, pixels, grids = small_exam
     found = np.concatenate(fused_predictor.exam(pixels[:2], grids[:2]).probabilities)
     theirs = np.load(goldens / "unit" / "synB_patch_probabilities.npy")[: len(found)]
     assert np.abs(found - theirs).max() < 1e-5
     assert heatmap_deviation(goldens, golden, "synB", run_heatmaps(folder, models, tmp_path)) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "greatest", "mean"), [("bf16", 0.015, 0.004), ("int8", 0.04, 0.012)])
+def test_other_precisions_deviate_from_the_references_by_what_the_readme_says(
+    goldens, small_exam, models, precision, greatest, mean
+):
+    _, pixels, grids = small_exam
+    predictor = patch_predictor.make(patch_classifier.load(models / make_sample.PATCH_MODEL), CPU, precision, 100)
+    found = np.concatenate(predictor.exam(pixels, grids).probabilities)
+    deviation = np.abs(found - np.load(goldens / "unit" / "synB_patch_probabilities.npy"))
+    # More than rounding to fp32 would do: the precision asked for was really used.
+    assert 1e-4 < deviation.max() < greatest
+    assert deviation.mean() < mean
 
 
 @pytest.mark.slow
