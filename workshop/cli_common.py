@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 workshop_option = click.option(
-    "-w", "--workshop", default="iris", show_default=True, metavar="NAME", help="iris, breast-cancer or images."
+    "-w", "--workshop", default="iris", show_default=True, metavar="NAME", help="iris, breast-cancer or image-pipeline."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of words.")
 context_object = click.pass_obj
