@@ -104,6 +104,7 @@ def test_the_screens_agree_with_what_the_workshop_did_and_reset_takes_it_back(gu
     }
     assert {repo["name"] for repo in status["repos"]} == {"training", "attributes", "pre_process", "train", "inference"}
     screen = call("status")
+    assert "attributes:/* × train:/" in screen
     assert "steps   11 of 11 done" in screen and "success, 14 run" in screen
     workers = json.loads(call("workers", "inference", "--json"))
     assert len(workers["workers"]) == 3 and sum(len(worker["datums"]) for worker in workers["workers"]) == 14

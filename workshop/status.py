@@ -3,6 +3,7 @@
 from typing import Any
 
 from workshop import context, words
+from workshop.dag import combination
 from workshop.steps import Guide
 
 
@@ -14,6 +15,9 @@ def gather(guide: Guide, target: context.Target) -> dict[str, Any]:
     pipelines = []
     for info in client.list_pipeline(details=True):
         job = next(iter(client.list_job(info.pipeline.name, number=1)), None)
+        found: list[tuple[str, str]] = []
+        combined = combination(info.details.input, found)
+        reads = [f"{repo}:{glob}" for repo, glob in found]
         pipelines.append(
             {
                 "name": info.pipeline.name,
@@ -30,7 +34,8 @@ def gather(guide: Guide, target: context.Target) -> dict[str, Any]:
                     "failed": job.data_failed,
                     "total": job.data_total,
                 },
-                "reads": list(_reads(info.details.input)),
+                "reads": reads,
+                "input": combined.format(*reads),
             }
         )
     repos = []
@@ -54,15 +59,6 @@ def gather(guide: Guide, target: context.Target) -> dict[str, Any]:
     }
 
 
-def _reads(entry: Any):
-    """`repo:glob` of each repo that an input reads."""
-    for kind in ("cross", "union", "join", "group"):
-        for inner in getattr(entry, kind):
-            yield from _reads(inner)
-    if entry.HasField("pfs"):
-        yield f"{entry.pfs.repo}:{entry.pfs.glob}"
-
-
 def text(document: dict[str, Any]) -> str:
     """The screen."""
     steps, pachd = document["steps"], document["pachd"]
@@ -74,7 +70,7 @@ def text(document: dict[str, Any]) -> str:
     ]
     lines += [f"pachd   {pachd['version']} on {pachd['address']} ({pachd['source']})", ""]
     rows = [
-        (p["name"], f"v{p['version']}", str(p["workers"]), p["state"], _job(p["last_job"]), " × ".join(p["reads"]))
+        (p["name"], f"v{p['version']}", str(p["workers"]), p["state"], _job(p["last_job"]), p["input"])
         for p in document["pipelines"]
     ]
     lines += [words.table(("PIPELINE", "VERSION", "WORKERS", "STATE", "LAST JOB", "READS"), rows), ""]
