@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from breast_cancer.helpers import ROOT, make_sample, run_stage
+from breast_cancer.helpers import ROOT, call_stage, make_sample, run_stage
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +62,22 @@ def cropped(tmp_path_factory: pytest.TempPathFactory, goldens: Path):
         return made[name]
 
     return crop
+
+
+@pytest.fixture(scope="session")
+def heatmaps(tmp_path_factory: pytest.TempPathFactory, cropped, models: Path):
+    """name -> the folder with our heatmaps of a reference exam; made once, the large one takes minutes."""
+    made: dict[str, Path] = {}
+
+    def generate(name: str) -> Path:
+        if name not in made:
+            folder, out = cropped(name), tmp_path_factory.mktemp(f"{name}_heatmaps")
+            call_stage(
+                "generate_heatmaps.py",
+                *("--model-path", models / make_sample.PATCH_MODEL, "--data-path", folder / "data.pkl"),
+                *("--image-path", folder / "cropped_images", "--output-heatmap-path", out),
+            )
+            made[name] = out
+        return made[name]
+
+    return generate

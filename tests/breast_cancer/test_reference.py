@@ -10,7 +10,7 @@ import json
 import random
 from pathlib import Path
 
-from breast_cancer.helpers import call_stage, run_stage  # isort: skip  (puts the stages on the path)
+from breast_cancer.helpers import run_stage  # isort: skip  (puts the stages on the path)
 
 import augmentation
 import exam_classifier
@@ -150,7 +150,7 @@ def test_patch_classifier_gives_the_reference_logits_plain_and_fused(unit, model
 
 @pytest.fixture(scope="module")
 def small_exam(cropped):
-    """(folder, images pointing right, grids) of the small reference exam."""
+    """(images pointing right, grids) of the small reference exam."""
     folder, generator = cropped("synB"), random.Random(0)
     exam = exam_list.load_exam_list(folder / "data.pkl")[0]
     pixels, grids = [], []
@@ -158,18 +158,16 @@ def small_exam(cropped):
         image = images.read_mammogram(folder / "cropped_images" / f"{name}.png")
         pixels.append(image if exam_list.points_right(view, "NO") else image[:, ::-1])
         grids.append(PatchGrid.draw(image.shape, generator))
-    return folder, pixels, grids
+    return pixels, grids
 
 
-def test_patch_probabilities_and_heatmaps_of_the_small_exam(
-    goldens, golden, small_exam, fused_predictor, tmp_path, models
-):
+def test_patch_probabilities_and_heatmaps_of_the_small_exam(goldens, golden, small_exam, fused_predictor, heatmaps):
     """The probabilities of the first two views, and the maps of all."""
-    folder, pixels, grids = small_exam
+    pixels, grids = small_exam
     found = np.concatenate(fused_predictor.exam(pixels[:2], grids[:2]).probabilities)
     theirs = np.load(goldens / "unit" / "synB_patch_probabilities.npy")[: len(found)]
     assert np.abs(found - theirs).max() < 1e-5
-    assert heatmap_deviation(goldens, golden, "synB", run_heatmaps(folder, models, tmp_path)) < 1e-5
+    assert heatmap_deviation(goldens, golden, "synB", heatmaps("synB")) < 1e-5
 
 
 @pytest.mark.slow
@@ -177,7 +175,7 @@ def test_patch_probabilities_and_heatmaps_of_the_small_exam(
 def test_other_precisions_deviate_from_the_references_by_what_the_readme_says(
     goldens, small_exam, models, precision, greatest, mean
 ):
-    _, pixels, grids = small_exam
+    pixels, grids = small_exam
     predictor = patch_predictor.make(patch_classifier.load(models / make_sample.PATCH_MODEL), CPU, precision, 100)
     found = np.concatenate(predictor.exam(pixels, grids).probabilities)
     deviation = np.abs(found - np.load(goldens / "unit" / "synB_patch_probabilities.npy"))
@@ -187,17 +185,8 @@ def test_other_precisions_deviate_from_the_references_by_what_the_readme_says(
 
 
 @pytest.mark.slow
-def test_heatmaps_of_the_large_exam(goldens, golden, cropped, models, tmp_path):
-    assert heatmap_deviation(goldens, golden, "synA", run_heatmaps(cropped("synA"), models, tmp_path)) < 1e-5
-
-
-def run_heatmaps(folder: Path, models: Path, out: Path) -> Path:
-    call_stage(
-        "generate_heatmaps.py",
-        *("--model-path", models / make_sample.PATCH_MODEL, "--data-path", folder / "data.pkl"),
-        *("--image-path", folder / "cropped_images", "--output-heatmap-path", out / "heatmaps"),
-    )
-    return out / "heatmaps"
+def test_heatmaps_of_the_large_exam(goldens, golden, heatmaps):
+    assert heatmap_deviation(goldens, golden, "synA", heatmaps("synA")) < 1e-5
 
 
 def heatmap_deviation(goldens: Path, golden: dict, name: str, heatmaps: Path) -> float:
@@ -287,14 +276,12 @@ def test_cubic_resizing_is_opencvs(goldens):
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "channels"), [("image", 1), ("imageheatmaps", 3)])
 def test_classifier_epochs_see_and_say_what_the_original_does(
-    goldens, golden, cropped, models, tmp_path, kind, channels
+    goldens, golden, cropped, models, heatmaps, kind, channels
 ):
     folder = cropped("synB")
     exam = exam_list.load_exam_list(folder / "data.pkl", after_centers=True)[0]
-    heatmaps = None
-    if channels == 3:
-        heatmaps = run_heatmaps(folder, models, tmp_path)
-    seen = exam_predictor.read_channels(exam, folder / "cropped_images", heatmaps)
+    maps = heatmaps("synB") if channels == 3 else None
+    seen = exam_predictor.read_channels(exam, folder / "cropped_images", maps)
     expected = json.loads((goldens / "unit" / "synB_classifier_epochs.json").read_text())[kind]
     shapes = {view: [seen[view][0][0].shape] for view in exam_list.VIEWS}
     generator = np.random.RandomState(0)
@@ -316,11 +303,10 @@ def test_classifier_epochs_see_and_say_what_the_original_does(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMS)
-def test_predictions_equal_the_originals_csvs(goldens, cropped, models, tmp_path, name):
+def test_predictions_equal_the_originals_csvs(goldens, cropped, models, heatmaps, tmp_path, name):
     folder = cropped(name)
-    heatmaps = run_heatmaps(folder, models, tmp_path)
     for kind in ("image", "imageheatmaps"):
-        extra = ["--use-heatmaps", "--heatmaps-path", heatmaps] if kind == "imageheatmaps" else []
+        extra = ["--use-heatmaps", "--heatmaps-path", heatmaps(name)] if kind == "imageheatmaps" else []
         path = tmp_path / f"{kind}_predictions.csv"
         run_stage(
             "classify.py",
