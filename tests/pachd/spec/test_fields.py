@@ -154,6 +154,8 @@ def test_what_protobuf_refuses_is_refused_and_the_rest_agrees(request):
         ('{"resourceLimits": {"cpu": NaN}}', "NaN"),
         ('{"egress": {"objectStorage": {}, "sqlDatabase": {}}}', "oneof Egress.target is already set"),
         ('{"input": ' * 5000 + "1" + "}" * 5000, "recursion"),
+        ('{"input": {"cross": ' + "[{" * 80 + "}]" * 80 + "}}", "recursion"),
+        ('{"salt": "' + "[" * 5000 + '\\""', "syntax error"),
     ],
 )
 def test_faults_say_what_and_where(text, hint):

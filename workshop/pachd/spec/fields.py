@@ -80,6 +80,9 @@ _RANGES = {
     "uint64": (0, 2**64),
     "Int64Value": (-(2**63), 2**63),
 }
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(r"[\[\]{}]")
+MOST_DEEP = 150  # levels of JSON: what comes later walks it by recursion
 _LARGEST_FLOAT = 3.4028234663852886e38
 
 
@@ -109,12 +112,21 @@ def load(text: str) -> Any:
     """
     if not text.strip():
         raise JsonFault("proto: syntax error (line 1:1): unexpected token ")
+    if _depth(text) > MOST_DEEP:
+        raise JsonFault("proto: exceeded max recursion depth")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_float=Decimal, parse_constant=_constant)
     except json.JSONDecodeError as fault:
         raise JsonFault(f"proto: syntax error (line {fault.lineno}:{fault.colno}): {fault.msg}") from None
-    except RecursionError:
-        raise JsonFault("proto: exceeded max recursion depth") from None
+
+
+def _depth(text: str) -> int:
+    """How deeply objects and lists are nested in a JSON text."""
+    deepest = depth = 0
+    for character in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if character in "{[" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
