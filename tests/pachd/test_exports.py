@@ -158,3 +158,15 @@ def test_what_must_not_be_forgotten_is_not(place):
 def test_no_work_is_cut_into_tasks(place):
     for service in ("pfs_v2", "pps_v2"):
         assert list(place._channel.unary_stream(f"/{service}.API/ListTask")(b"", timeout=10)) == []
+
+
+def test_a_file_set_counts_for_the_size_of_the_open_commit_that_it_is_added_to(place):
+    place.client.create_repo("r")
+    place.client.start_commit("r", "master")
+    adding = pfs_v2.ModifyFileRequest()
+    adding.add_file.path, adding.add_file.raw.value = "/f", b"x" * 5000
+    create = place._channel.stream_unary("/pfs_v2.API/CreateFileSet")
+    made = pfs_v2.CreateFileSetResponse.FromString(create(iter([adding.SerializeToString()]), timeout=30))
+    place.call("AddFileSet", pfs_v2.AddFileSetRequest(commit=commit("r"), file_set_id=made.file_set_id))
+    (listed,) = place.stream("ListCommit", pfs_v2.ListCommitRequest(repo=commit("r").repo))
+    assert pfs_v2.CommitInfo.FromString(listed).size_bytes_upper_bound == 5000

@@ -15,7 +15,7 @@ from workshop.pachd import errors, ids
 from workshop.pachd.model import CommitHandle
 from workshop.pachd.pfs import Pfs, commits, modify
 from workshop.pachd.pfs.modify import Changes, Deletes
-from workshop.pachd.store import Store, collection
+from workshop.pachd.store import Store, collection, trees
 from workshop.pachd.store.trees import Delete, Root, Trees
 
 REPO = "__filesets__"
@@ -73,7 +73,7 @@ def add(pfs: Pfs, handle: CommitHandle, id: str) -> None:
                 raise errors.PachydermError(str(error)) from None
             root = _apply(pfs.store.trees(tx.db), changes, commit.root or b"", found)
             changes.make(tx.db, None)  # records chunks that were cut anew
-            commits.set_content(tx, commit, root or None)
+            commits.set_content(tx, commit, root or None, trees.size(found.root))
 
 
 def renew(store: Store, id: str, seconds: int) -> None:
@@ -103,10 +103,10 @@ def shards(store: Store, id: str, files: int = 0, size: int = 0) -> list[tuple[s
     """Ranges of paths (lower, upper) that cut a set into parts of at most so many files or bytes; "" is no bound."""
     with store.database.read() as db:
         found = find(db, id)
-        trees = store.trees(db)
+        tree = store.trees(db)
         bounds, count, total = [""], 0, 0
         if files > 0 or size > 0:
-            for entry in trees.walk(found.root):
+            for entry in tree.walk(found.root):
                 if entry.is_directory:
                     continue
                 length = int.from_bytes(entry.value[:8], "big")
@@ -118,13 +118,13 @@ def shards(store: Store, id: str, files: int = 0, size: int = 0) -> list[tuple[s
     return list(zip(bounds, [*bounds[1:], ""], strict=True))
 
 
-def _apply(trees: Trees, changes: Changes, root: bytes, added: FileSet) -> bytes:
+def _apply(tree: Trees, changes: Changes, root: bytes, added: FileSet) -> bytes:
     edits = [Delete(path, tag) for path, tag in (*added.deletes.folders, *sorted(added.deletes.files))]
-    root = trees.edit(root, edits)
+    root = tree.edit(root, edits)
     if not root:
         return added.root or b""
-    entries = (((e.path, e.tag), e.value) for e in trees.walk(added.root) if not e.is_directory)
-    return changes.append_files(trees, root, entries)
+    entries = (((e.path, e.tag), e.value) for e in tree.walk(added.root) if not e.is_directory)
+    return changes.append_files(tree, root, entries)
 
 
 def _keep(db: sqlite3.Connection, root: Root, deletes: Deletes, seconds: int) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from functools import lru_cache
 
-from workshop.pachd import errors
+from workshop.pachd import errors, glob
 
 MOST_LEVELS = 300
 MOST_BYTES = 16_384
@@ -64,7 +63,7 @@ def stored_target(path: str) -> str:
 
 def clean(path: str) -> str:
     """A path as it is looked up: absolute, without "." and "..", without a trailing slash; "/" is the root."""
-    return "/" + posixpath.normpath("/" + path).lstrip("/")
+    return glob.clean(path)
 
 
 def tag(datum: str) -> str:

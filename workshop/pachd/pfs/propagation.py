@@ -59,16 +59,15 @@ def _stands_on_a_spec_alone(db: sqlite3.Connection, row: int) -> bool:
 
 def _check_dag(db: sqlite3.Connection, row: int) -> None:
     """Refuse a DAG in which a repo takes part with two branches."""
-
-    def neighbours(row: int) -> list[int]:
-        query = """SELECT upstream AS other FROM branch_provenance WHERE downstream = ?
-            UNION SELECT downstream FROM branch_provenance WHERE upstream = ?"""
-        return [edge["other"] for edge in db.execute(query, (row, row))]
-
-    found = {row, *provenance.reachable(row, neighbours)}
-    if len(found) == 1:
-        return
-    members = [rows.branch_by_row(db, other) for other in sorted(found, reverse=True)]  # the newest is at fault
+    query = """JOIN (
+            WITH RECURSIVE member(id) AS (
+                SELECT ?
+                UNION
+                SELECT CASE member.id WHEN upstream THEN downstream ELSE upstream END
+                FROM member JOIN branch_provenance ON upstream = member.id OR downstream = member.id)
+            SELECT id FROM member) AS found ON found.id = branch.id
+        ORDER BY branch.id DESC"""  # the newest is at fault
+    members = rows.branches(db, query, (row,))
     twice = provenance.repeated((member, member.repo) for member in members)
     if twice is not None:
         raise errors.PachydermError(

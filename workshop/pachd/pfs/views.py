@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from workshop.pachd import errors
 from workshop.pachd.model import META, CommitHandle, CommitName
@@ -12,6 +13,8 @@ from workshop.pachd.pfs import Pfs, commits, contents, filesets, rows
 from workshop.pachd.store import collisions
 from workshop.pachd.store.collisions import Collision
 from workshop.pachd.store.trees import Root, Trees
+
+Wait = Callable[[Callable[[], Any]], Any]
 
 
 @dataclass
@@ -44,14 +47,14 @@ class View:
                 raise errors.PachydermError(str(fault))
 
 
-def see(pfs: Pfs, handle: CommitHandle, cancelled: Callable[[], bool] = lambda: False) -> View:
-    """The view of a commit; one that is FINISHING is waited for."""
+def see(pfs: Pfs, handle: CommitHandle, wait: Wait | None = None) -> View:
+    """The view of a commit; one that is FINISHING is waited for, by `wait` (Changes.wait_for)."""
 
     def look() -> tuple[View, rows.Commit | None] | None:
         with pfs.store.database.read() as db:
             return _see(pfs, db, handle)
 
-    found = pfs.store.changes.wait_for(look, cancelled)
+    found = (wait or pfs.store.changes.wait_for)(look)
     if found is None:
         raise errors.Cancelled("the call was cancelled")
     view, commit = found

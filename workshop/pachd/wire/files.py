@@ -44,10 +44,13 @@ class Files:
 
     # ------------------------------------------------------------------ reading
 
+    def _see(self, handle: CommitHandle, call: Call) -> views.View:
+        return views.see(self.pfs, handle, lambda look: call.wait_for(self.pfs.store.changes, look))
+
     def _view(self, file: Any, call: Call) -> views.View:
         if not file.HasField("commit"):
             raise errors.PachydermError("commit cannot be nil")
-        return views.see(self.pfs, names.commit_handle(file.commit), call.cancelled)
+        return self._see(names.commit_handle(file.commit), call)
 
     @raw_answer
     def InspectFile(self, request: Any, call: Call) -> bytes:
@@ -90,8 +93,8 @@ class Files:
             self._resolve(new_handle)
         else:
             old_handle, old_path = views.parent(self.pfs, new_handle), new.path
-        after = views.see(self.pfs, new_handle, call.cancelled)
-        before = views.see(self.pfs, old_handle, call.cancelled) if old_handle else None
+        after = self._see(new_handle, call)
+        before = self._see(old_handle, call) if old_handle else None
         new_infos = fast.Infos(after)
         old_infos = fast.Infos(before) if before else new_infos
         for one, two in files.diff(after, new.path, before, old_path):
@@ -125,7 +128,7 @@ class Files:
 
     def Egress(self, request: Any, call: Call) -> Any:
         target = request.WhichOneof("target")
-        view = views.see(self.pfs, names.required_commit(request), call.cancelled)
+        view = self._see(names.required_commit(request), call)
         if target == "object_storage":
             _, sent = export(self.pfs, view, "/", request.object_storage.url)
             return pfs_v2.EgressResponse(object_storage={"bytes_written": sent})
@@ -222,7 +225,7 @@ def fast_message(kind: Any, part: memoryview) -> Any:
 
 def _add_url(pfs: Pfs, changes: Changes, path: str, datum: str, part: memoryview) -> None:
     source = fast_message(schema.message_class("pfs_v2.AddFile.URLSource"), part)
-    paths.stored_file(path)
+    paths.stored_target(path)
     for below, pieces in pfs.sources.files(source.URL, source.recursive):
         changes.add_file(f"{path.rstrip('/')}/{below}" if below else path, datum, pieces)
 

@@ -68,7 +68,7 @@ class Jobs:
             seen[:] = [job]
             return job if job.terminal else None
 
-        job = self._pfs.store.changes.wait_for(over, call.cancelled)
+        job = call.wait_for(self._pfs.store.changes, over)
         if job is None:
             raise PachydermError("the wait for the job was cancelled")
         return job
@@ -148,7 +148,7 @@ class Jobs:
                 return [self._info(db, job, request.details) for job in found] or None
 
         while not call.cancelled():
-            yield from self._pfs.store.changes.wait_for(fresh, call.cancelled) or []
+            yield from call.wait_for(self._pfs.store.changes, fresh) or []
 
     # ------------------------------------------------------------ sets
     @raw_answer
@@ -178,7 +178,7 @@ class Jobs:
 
         over = False
         while not over and not call.cancelled():
-            infos, over = self._pfs.store.changes.wait_for(progress, call.cancelled) or ([], True)
+            infos, over = call.wait_for(self._pfs.store.changes, progress) or ([], True)
             yield from infos
 
     @raw_answer

@@ -96,7 +96,7 @@ class Logs:
             with self._pfs.store.database.read() as db:
                 return logs.has_more(db, pipeline, after) or None
 
-        self._pfs.store.changes.wait_for(more, call.cancelled)
+        call.wait_for(self._pfs.store.changes, more)
 
 
 def message_of(line: logs.Line) -> Any:

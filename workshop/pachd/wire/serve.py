@@ -12,17 +12,19 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from workshop.pachd import errors
+from workshop.pachd.store.changes import Changes
 from workshop.pachd.wire import schema
 
 log = logging.getLogger("pachd.wire")
 
 Handler = Callable[..., Any]
+T = TypeVar("T")
 MOST_DETAILS = 4000  # characters of an error's text: longer ones break clients, which limit headers
 
 
@@ -78,6 +80,7 @@ class Call:
         if not context.add_callback(self._over.set):
             self._over.set()
         self.metadata = dict(context.invocation_metadata())
+        self._wakes = False
 
     @property
     def transaction(self) -> str:
@@ -97,6 +100,17 @@ class Call:
             yield
         finally:
             _waiters.release()
+
+    def wait_for(self, changes: Changes, check: Callable[[], T | None]) -> T | None:
+        """The first answer of `check` that is not None, asked again after each write; None once the call is over."""
+        answer = check()
+        if answer is not None:
+            return answer
+        if not self._wakes:
+            self._wakes = True
+            self.on_end(changes.bump)
+        with self.waiting():
+            return changes.wait_for(check, self.cancelled)
 
     def on_end(self, callback: Callable[[], None]) -> None:
         """Call back when the call is over, however it ends (at once when it is over already)."""
@@ -235,10 +249,7 @@ def _guard_stream(method: schema.Method, run: Handler, authorize: Callable[[Call
             call = Call(context)
             if authorize:
                 authorize(call)
-            for message in run(data, call):
-                yield message
-                if call.cancelled():
-                    return
+            yield from run(data, call)
         except grpc.RpcError:
             context.abort(grpc.StatusCode.CANCELLED, "the client's stream broke")
         except Exception as error:
