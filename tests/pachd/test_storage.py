@@ -120,6 +120,39 @@ def test_a_lost_pack_is_found_by_fsck(pachd):
     assert any("is not there" in fault for fault in faults(client))
 
 
+def test_a_torn_tail_of_a_pack_harms_nothing_and_is_collected(tmp_path):
+    daemon, files = Pachd(tmp_path / "state"), {"/a": os.urandom(200_000), "/b": os.urandom(200_000)}
+    with daemon:
+        daemon.client().create_repo("r")
+        daemon.client().put_file_bytes(("r", "master"), "/a", files["/a"])
+    (pack,) = (daemon.state / "packs").glob("*.pack")
+    with pack.open("ab") as tail:
+        tail.write(os.urandom(300_000))  # a write that a crash cut off
+    with daemon:
+        client = daemon.client()
+        client.put_file_bytes(("r", "master"), "/b", files["/b"])
+        assert faults(client) == []
+        assert gc(daemon.state).returncode == 0
+        assert content_bytes(daemon.state) == sum(map(len, files.values()))
+        for path, data in files.items():
+            assert client.get_file(("r", "master"), path).read() == data
+
+
+def test_a_pack_cut_short_is_refused_where_it_is_read_and_named_by_fsck(pachd):
+    client, whole = pachd.client(), os.urandom(200_000)
+    client.create_repo("r")
+    client.put_file_bytes(("r", "master"), "/whole", whole)
+    client.put_file_bytes(("r", "master"), "/cut", os.urandom(200_000))
+    (pack,) = (pachd.state / "packs").glob("*.pack")
+    os.truncate(pack, 300_000)
+    with pytest.raises(grpc.RpcError) as refused:
+        list(pb_stub(pachd).GetFile(pb.GetFileRequest(file=pb.File(commit=commit("r"), path="/cut"))))
+    assert refused.value.code() == grpc.StatusCode.DATA_LOSS
+    assert client.get_file(("r", "master"), "/whole").read() == whole
+    (fault,) = faults(client)
+    assert "is damaged" in fault and "/cut" in fault and "/whole" not in fault
+
+
 def test_a_broken_stream_leaves_no_commit(pachd):
     client = pachd.client()
     client.create_repo("r")
