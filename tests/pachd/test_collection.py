@@ -14,7 +14,7 @@ from conftest import Pachd
 from pachd.test_storage import add, commit, content_bytes, faults, gc, pb_stub
 from python_pachyderm.proto.v2.pfs import pfs_pb2 as pb
 
-from workshop.pachd.pfs import Pfs
+from workshop.pachd.pfs import Pfs, storage
 from workshop.pachd.pfs.keeper import Keeper
 from workshop.pachd.pfs.modify import writing
 from workshop.pachd.store import Store, collection
@@ -80,6 +80,28 @@ def test_the_keeper_collects_after_a_deletion_and_rests_otherwise(tmp_path):
     finally:
         keeper.stop()
         store.close()
+
+
+def test_packs_that_workers_read_from_are_deleted_before_the_next_ones_start(tmp_path):
+    store = Store(tmp_path / "state")
+    pfs = Pfs(store)
+    with writing(store) as changes:
+        changes.add("/f", "", os.urandom(CHUNK))
+        changes.flush()
+        with store.database.write() as db:
+            changes.make(db, None)
+    filled, _ = store.blobs.take()
+    store.blobs.take_pack()  # a worker's: while it has one it reads others by place
+    store.blobs.give_back(filled)
+    found = storage.collect(pfs)
+    assert (found.chunks, found.left) == (1, 1) and "until the workers end" in str(found)
+    assert store.blobs.path(filled).exists()
+    store.close()
+    store = Store(tmp_path / "state")
+    assert collection.is_due(store, starting=True) and not collection.is_due(store, starting=False)
+    collection.drop_left(store)
+    assert not store.blobs.path(filled).exists()
+    store.close()
 
 
 def test_what_is_read_stays_until_the_reader_is_done(pachd):

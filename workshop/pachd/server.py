@@ -22,7 +22,7 @@ from workshop.pachd.pps import marks, metaview
 from workshop.pachd.runner import Isolation
 from workshop.pachd.scheduler import Scheduler
 from workshop.pachd.scheduler.live import Workers
-from workshop.pachd.store import Store
+from workshop.pachd.store import Store, collection
 from workshop.pachd.wire import cluster, storage
 from workshop.pachd.wire.metadata import Metadata
 from workshop.pachd.wire.pfs import PfsService
@@ -127,6 +127,7 @@ class Daemon:
             raise errors.PachydermError(
                 f"port {self.port} on {self.host} is taken: choose another one with --port"
             ) from None
+        collection.drop_left(self.store)
         self._server.start()
         self.store.announce(self.address)
         self.clock.start()

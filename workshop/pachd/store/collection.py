@@ -62,6 +62,17 @@ def is_due(store: Store, starting: bool) -> bool:
     return found is not None and (starting or found["value"] != "left")
 
 
+def drop_left(store: Store) -> None:
+    """Delete the packs that were emptied while workers still read from them; to be called before there are any."""
+    if not is_due(store, starting=True):
+        return
+    with store.database.read() as db:
+        live = {pack for (pack,) in db.execute("SELECT DISTINCT pack FROM chunk")}
+    for number in pack_numbers(os.listdir(store.blobs.folder)):
+        if number not in live and store.blobs.retire(number):
+            store.blobs.forget(number)
+
+
 Marker = Callable[[sqlite3.Connection, Marks], None]  # marks what the rows refer to
 
 
