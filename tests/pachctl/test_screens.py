@@ -121,6 +121,15 @@ def test_commits_are_started_written_finished_and_found(connected):
     assert connected.ok("list", "commit", "data@master", "-n", "1").out.count("\n") == 2
 
 
+def test_found_commits_in_json_are_null_where_there_are_none_and_have_no_branches(connected):
+    connected.ok("create", "repo", "data")
+    connected.ok("put", "file", "data@master:/f", stdin=b"1")
+    found = json.loads(connected.ok("find", "commit", "data@master:/f", "--json").out)
+    assert [sorted(commit) for commit in found["FoundCommits"]] == [["id", "repo"]]
+    none = json.loads(connected.ok("find", "commit", "data@master:/g", "--json").out)
+    assert none == {"FoundCommits": None, "LastSearchedCommit": found["FoundCommits"][0], "CommitsSearched": 1}
+
+
 def test_raw_output_is_json_or_yaml_of_the_same_message_without_redundant_branches(connected):
     connected.ok("create", "repo", "data")
     connected.ok("put", "file", "data@master:/f", stdin=b"x")

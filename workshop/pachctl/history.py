@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import TextIO
+from typing import Any, TextIO
 
 from workshop.pachctl import address
 from workshop.pachctl.commands import FULL_TIMESTAMPS, RAW, Call, Flag, command, project_flag, require_raw
@@ -251,8 +251,13 @@ def find_commit(call: Call) -> None:
 def _find_as_json(answers: list[Message]) -> None:
     import json
 
-    found = [to_json(each.found_commit) for each in answers if "found_commit" in each]
-    last = [to_json(each.last_searched_commit) for each in answers if "last_searched_commit" in each]
+    found = [_bare(each.found_commit) for each in answers if "found_commit" in each]
+    last = [_bare(each.last_searched_commit) for each in answers if "last_searched_commit" in each]
     searched = max((each.commits_searched for each in answers), default=0)
-    result = {"FoundCommits": found, "LastSearchedCommit": last[-1] if last else None, "CommitsSearched": searched}
-    print(json.dumps(result, separators=(",", ":")))
+    result = {"FoundCommits": found or None, "LastSearchedCommit": last[-1] if last else None}
+    print(json.dumps({**result, "CommitsSearched": searched}, separators=(",", ":")))
+
+
+def _bare(commit: Message) -> Any:
+    """A commit as pachd 2.12 answers it: without its branch, which tells nothing beside an id."""
+    return {key: value for key, value in to_json(commit).items() if key != "branch"}
