@@ -11,6 +11,7 @@ import images
 import numpy as np
 import patch_classifier
 import pytest
+import stage
 import torch
 from PIL import Image
 from stage import StageError
@@ -244,6 +245,15 @@ def test_classify_refuses_an_exam_without_all_views(exam, models):
         status=1,
     )
     assert "no image for L-MLO" in one_line(done)
+
+
+def test_too_little_memory_is_told_in_one_line_and_other_mistakes_are_not_hidden(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        stage.run(lambda _: torch.empty(1 << 55, dtype=torch.uint8))
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.startswith("error: not enough memory for this exam")
+    with pytest.raises(RuntimeError, match="shape"):
+        stage.run(lambda _: torch.zeros(2).view(3))
 
 
 def test_the_generated_broken_exams_each_fail_for_their_own_reason(tmp_path):
