@@ -330,10 +330,13 @@ def workers(options: argparse.Namespace) -> None:
                 "two workers, OMP_NUM_THREADS=1": together_told,
             },
         )
-        for name_, (wall, _) in times.items():
-            print(f"{name_:32}{wall:.2f} s for two exams")
-        ratio = times["one after the other"][0] / times["two workers"][0]
-        print(f"two workers: {ratio:.2f} x the throughput of one process using all processors")
+        for name_, (wall, cpu) in times.items():
+            print(f"{name_:32}{wall:.2f} s for two exams ({cpu:.2f} processor s)")
+        ratio = [times["one after the other"][one] / times["two workers"][one] for one in (0, 1)]
+        print(
+            f"two workers: {ratio[0]:.2f} x the throughput of one process using all processors "
+            f"({ratio[1]:.2f} x by processor time)"
+        )
 
 
 def precision(options: argparse.Namespace) -> None:
