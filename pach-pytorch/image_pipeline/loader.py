@@ -151,7 +151,9 @@ class _Run:
 
     def __init__(self, loader: Loader, plan: Plan, start: int):
         self._loader, self._plan = loader, plan
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._finished = threading.Condition(self._lock)
+        self._wanted = threading.Condition(self._lock)
         self._open: deque[tuple[_Work, Any]] = deque()
         self._works: dict[int, _Work] = {}
         self._next = start
@@ -168,14 +170,14 @@ class _Run:
     def wait_for(self, number: int) -> np.ndarray:
         """The images of a batch, once they are all there. Raises what a thread met while it made them."""
         started = perf_counter_ns()
-        with self._changed:
+        with self._lock:
             self._limit = number + 1 + self._loader.prefetch
-            self._changed.notify_all()
+            self._wanted.notify()
             while True:
                 work = self._works.get(number)
                 if work is not None and (work.error is not None or not work.left):
                     break
-                self._changed.wait()
+                self._finished.wait()
             del self._works[number]
         if self._trace:
             self._trace.add("consumer", "wait for batch", started, perf_counter_ns(), batch=number)
@@ -184,10 +186,10 @@ class _Run:
         return work.images
 
     def stop(self) -> None:
-        with self._changed:
+        with self._lock:
             self._stopped = True
             self._open.clear()
-            self._changed.notify_all()
+            self._wanted.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -208,16 +210,16 @@ class _Run:
                 source.fill(worker, piece, work.images, log)
             except BaseException as problem:  # whatever it is, the consumer must hear of it and not wait for ever
                 error = problem
-            with self._changed:
+            with self._lock:
                 work.left -= 1
                 work.error = work.error or error
                 if not work.left or error is not None:
-                    self._changed.notify_all()
+                    self._finished.notify()
             del work, piece, taken
 
     def _take(self, log: Stages | None) -> tuple[_Work, Any] | None:
         """The next piece of work, earliest batch first; waits while all that may be begun has been. None: the end."""
-        with self._changed:
+        with self._lock:
             while not self._open:
                 if self._stopped or self._next >= self._plan.batches:
                     return None
@@ -226,7 +228,7 @@ class _Run:
                     self._next += 1
                     break
                 started = perf_counter_ns()
-                self._changed.wait()
+                self._wanted.wait()
                 if log:
                     log.idle(started)
             return self._open.popleft()
@@ -237,4 +239,4 @@ class _Run:
         work = _Work(number, self._loader.ring.take(), len(pieces))
         self._works[number] = work
         self._open.extend((work, piece) for piece in pieces)
-        self._changed.notify_all()
+        self._wanted.notify_all()

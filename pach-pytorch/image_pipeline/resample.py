@@ -69,13 +69,6 @@ def resample_opencv(box: np.ndarray, slot: np.ndarray) -> None:
     cv2.resize(box, (slot.shape[1], slot.shape[0]), dst=slot, interpolation=cv2.INTER_LINEAR_EXACT)
 
 
-@lru_cache(maxsize=8192)
-def _addresses(length: int, side: int) -> tuple[int, int, np.ndarray, np.ndarray]:
-    """Where the axis table lies in memory; the arrays come along so that they stay there."""
-    index, weight = axis_table(length, side)
-    return index.ctypes.data, weight.ctypes.data, index, weight
-
-
 def native_resample() -> Resample | None:
     """kernels.c's resample_rgb as a function, or None where it is not built and cannot be."""
     library = native.load("kernels.c")
@@ -83,16 +76,14 @@ def native_resample() -> Resample | None:
         return None
     function = library.resample_rgb
     pointer, number = ctypes.c_void_p, ctypes.c_int
-    function.argtypes = [pointer, ctypes.c_ssize_t, number, number, pointer, pointer, pointer, pointer, pointer, number]
+    function.argtypes = [pointer, ctypes.c_ssize_t, number, number, pointer, number]
     function.restype = ctypes.c_int
 
     def resample_native(box: np.ndarray, slot: np.ndarray) -> None:
         height, width = box.shape[:2]
         side = slot.shape[0]
-        x_index, x_weight, *_ = _addresses(width, side)
-        y_index, y_weight, *_ = _addresses(height, side)
         source, target = box.__array_interface__["data"][0], slot.__array_interface__["data"][0]
-        if function(source, box.strides[0], width, height, x_index, x_weight, y_index, y_weight, target, side):
+        if function(source, box.strides[0], width, height, target, side):
             raise MemoryError("no memory to resample a picture in")
 
     return resample_native

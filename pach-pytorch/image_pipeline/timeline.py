@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter_ns
 from typing import NamedTuple
@@ -47,6 +48,14 @@ class Stages:
         now = perf_counter_ns()
         self._events.append(Event(self._thread, stage, self._last, now, self._arguments))
         self._last = now
+
+    def marks(self, stages: Sequence[tuple[str, int]]) -> None:
+        """Mark stages that took so many nanoseconds, the last of which ends now."""
+        end = perf_counter_ns()
+        for stage, took in reversed(stages):
+            start = max(end - took, self._last)
+            self._events.append(Event(self._thread, stage, start, end, self._arguments))
+            end = start
 
     def idle(self, started: int) -> None:
         self._events.append(Event(self._thread, "idle", started, perf_counter_ns(), {}))

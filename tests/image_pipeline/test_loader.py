@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import io
 import shutil
 import threading
 
@@ -12,6 +13,7 @@ import torch
 from index import build_index, look
 from loader import Loader
 from pictures import PictureReader
+from PIL import Image
 from ring import Ring
 from shards import merge, open_shards, pack_class
 from sources import FileSource, SampleError
@@ -205,7 +207,14 @@ def test_leaving_an_epoch_early_leaves_no_thread_behind(index):
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("harm", ["gone", "shorter", "longer", "damaged"])
+def small_jpeg():
+    """A whole JPEG in which no box of the set has room."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("harm", ["gone", "shorter", "longer", "damaged", "another"])
 def test_a_file_that_changed_since_it_was_indexed_stops_the_epoch_and_is_named(image_set, tmp_path, harm):
     names = (image_set / "train.txt").read_text().split()[:12]
     for name in names:
@@ -219,6 +228,7 @@ def test_a_file_that_changed_since_it_was_indexed_stops_the_epoch_and_is_named(i
         "shorter": data[:-30],
         "longer": data + b"x",
         "damaged": data[: len(data) // 2] + bytes(len(data) - len(data) // 2),
+        "another": small_jpeg().ljust(len(data), b"\0"),
     }
     victim.unlink() if harm == "gone" else victim.write_bytes(harmed[harm])
     with pytest.raises(SampleError, match=f"{victim.name}.*index"):

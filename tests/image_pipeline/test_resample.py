@@ -44,6 +44,19 @@ def test_every_hand_gives_the_bytes_of_the_definition(hand, height, width, side,
         assert np.array_equal(slot, expected)
 
 
+def test_the_compiled_weights_are_the_definitions_at_every_length():
+    """kernels.c reckons them again in its own floating point."""
+    if "native" not in resample.hands():
+        pytest.skip("no C compiler here")
+    random = np.random.default_rng(5)
+    for length in range(1, 1000, 3):
+        box = random.integers(0, 256, (1, length, 3), np.uint8)
+        compiled, numpy = np.empty((2, 31, 31, 3), np.uint8)
+        resample.hands()["native"](box, compiled)
+        resample.resample_numpy(box, numpy)
+        assert np.array_equal(compiled, numpy), length
+
+
 @pytest.mark.parametrize("value", [0, 1, 127, 254, 255])
 @pytest.mark.parametrize("hand", list(resample.hands()))
 def test_a_plain_picture_stays_plain_at_every_size(hand, value):
