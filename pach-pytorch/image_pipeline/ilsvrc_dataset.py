@@ -95,10 +95,10 @@ def _endless(loader: Loader):
 
 def write_trace(trace: Trace, folder: Path, meter: Meter, readers: int, prefetch: int) -> None:
     """Write trace.json (open it at https://ui.perfetto.dev) and trace.svg, and say how busy each thread was."""
-    folder.mkdir(parents=True, exist_ok=True)
     trace.write(folder / "trace.json")
     images, samples, _ = meter.rates()
-    title = f"{readers} readers, {prefetch} batches ahead: {images:.0f} images/s, {samples:.0f} samples/s"
+    setting = f"{readers} reader{'s' * (readers > 1)}, {prefetch} batches ahead"
+    title = f"{setting}: {images:.0f} images/s, {samples:.0f} samples/s"
     (folder / "trace.svg").write_text(trace.picture(title))
     print("busy: " + ", ".join(f"{thread} {share:.0%}" for thread, share in trace.busy().items()))
     print(f"wrote {folder / 'trace.json'} (open it at https://ui.perfetto.dev) and {folder / 'trace.svg'}")

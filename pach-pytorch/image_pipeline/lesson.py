@@ -54,6 +54,11 @@ def settings_of(options: argparse.Namespace) -> Settings:
         raise SystemExit("error: --prefetch-buffer-size, --epoch and --start-batch cannot be negative")
     if not 0 <= options.rank < options.size:
         raise SystemExit(f"error: --rank {options.rank} is not one of --size {options.size} processes")
+    if options.logdir:
+        try:
+            options.logdir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SystemExit(f"error: --logdir {options.logdir}: {error.strerror}") from error
     return settings
 
 

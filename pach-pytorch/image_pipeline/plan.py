@@ -136,7 +136,5 @@ def plan_epoch(
         steps = -(-len(order) // step)
         order = np.resize(order, steps * step)
     if not steps:
-        raise ValueError(
-            f"{len(order)} samples do not fill one step of {world} x {batch}; take smaller batches, or wrap"
-        )
+        raise ValueError(f"{len(order)} samples do not fill one step of {world} x {batch}; take smaller batches")
     return Plan(np.ascontiguousarray(order[: steps * step].reshape(steps, world, batch)[:, rank]), first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
@@ -156,10 +157,15 @@ class Trace:
                         f"{(event.end - event.start) / 1e6:.2f} ms {event.arguments or ''}</title></rect>"
                     )
         y = top + len(threads) * (line + gap)
-        for tick in range(11):
-            x = left + (width - left - right) * tick / 10
-            out.append(f'<line x1="{x}" y1="{top - 4}" x2="{x}" y2="{y}" stroke="#00000022"/>')
-            out.append(
-                f'<text x="{x}" y="{y + 16}" text-anchor="middle">{(end - start) / 1e6 * tick / 10:.0f} ms</text>'
-            )
+        step = tick_step((end - start) / 1e6)
+        for tick in range(int((end - start) / 1e6 / step) + 1):
+            x = left + tick * step * 1e6 * scale
+            out.append(f'<line x1="{x:.2f}" y1="{top - 4}" x2="{x:.2f}" y2="{y}" stroke="#00000022"/>')
+            out.append(f'<text x="{x:.2f}" y="{y + 16}" text-anchor="middle">{tick * step:g} ms</text>')
         return "\n".join([*out, "</svg>\n"])
+
+
+def tick_step(length: float) -> float:
+    """The distance of about ten marks on an axis of some length: 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(max(length, 1e-6) / 10))
+    return next(power * step for step in (1, 2, 5, 10) if length <= 10.5 * power * step)

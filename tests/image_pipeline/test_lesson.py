@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from settings import SettingsError, read_settings
+from timeline import tick_step
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "pach-pytorch" / "image_pipeline"
@@ -111,6 +112,20 @@ def test_logdir_gets_a_trace_for_perfetto_and_a_picture(config, tmp_path):
     picture = (tmp_path / "log" / "trace.svg").read_text()
     assert picture.startswith("<svg") and "reader 2" in picture and "images/s" in picture
     assert "busy: consumer" in done.stdout
+
+
+def test_a_logdir_that_cannot_be_made_is_refused_before_the_work(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run_here("ilsvrc_dataset.py", "-c", config, "-n", 3, "-l", tmp_path / "file" / "log")
+    assert done.returncode == 1 and "batch_number" not in done.stdout
+    assert done.stderr == f"error: --logdir {tmp_path / 'file' / 'log'}: Not a directory\n"
+
+
+@pytest.mark.parametrize("length", [0.03, 1, 10.4, 52, 61, 99.9, 1234])
+def test_the_pictures_time_axis_has_a_handful_of_round_marks(length):
+    step = tick_step(length)
+    assert 4 <= length / step <= 11
+    assert f"{step:.1e}"[:3] in ("1.0", "2.0", "5.0")
 
 
 def test_nothing_in_the_timed_loop_sleeps():
