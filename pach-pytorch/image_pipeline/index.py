@@ -27,8 +27,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from annotations import AnnotationError, parse, true_boxes
-from pictures import PictureError, PictureReader, oddities, read_header
+from annotations import POLICY, AnnotationError, parse, true_boxes
+from pictures import ODDITIES, PictureError, PictureReader, oddities, read_header
 
 VERSION = "1"
 ROWS = 1 << 14
@@ -304,11 +304,12 @@ def notes_of(path: Path) -> Counter[str]:
 
 
 def describe(path: Path) -> list[str]:
-    """An index file in words: how many files were used and left out, each reason and each note with its count."""
+    """An index file in words: how many files were used and left out, each reason, each note and what was done."""
     lines = read_index(path).report()
     reasons = Counter(reason for _, reason in quarantine_of(path))
     lines += [f"  quarantined {count} x {reason}" for reason, count in sorted(reasons.items())]
-    return lines + [f"  noted {count} x {note}" for note, count in sorted(notes_of(path).items())]
+    done = {**ODDITIES, **POLICY}
+    return lines + [f"  noted {count} x {note}: {done[note]}" for note, count in sorted(notes_of(path).items())]
 
 
 def build_index(

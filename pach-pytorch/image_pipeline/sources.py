@@ -221,7 +221,7 @@ class RawSource:
     """Samples that lie ready as pixels: a batch is copied together from memory maps."""
 
     decoder = resampler = "none"
-    step = 32
+    step = 64
 
     def __init__(self, index: Index, side: int, place: Place):
         """Raises SampleError where the shard files are not what the manifest says."""

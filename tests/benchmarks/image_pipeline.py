@@ -218,17 +218,26 @@ def tensorflow_data(folder: Path, images: int) -> Result:
     return measure(batches, images)
 
 
-def shards(folder: Path, images: int, form: str) -> Result:
-    """Epochs over a packed set in random order; the pages are in the cache, as after a first epoch."""
-    from loader import Loader
+RAW_EPOCHS = 60
+
+
+def open_packed(folder: Path, images: int, form: str):
+    """A packed set, with its pages in the cache, as after a first epoch."""
     from shards import open_shards
 
     packed = folder / f"packed-{form}-{images}"
-    source = open_shards(packed / "manifest.parquet", packed / "shards")
-    loader = Loader(source, BATCH, threads=2, prefetch=2, shuffle="samples" if form == "raw" else "images", last="wrap")
-    epochs = 60 if form == "raw" else 1
     for part in sorted((packed / "shards").rglob("*.bin")):
         part.read_bytes()
+    return open_shards(packed / "manifest.parquet", packed / "shards")
+
+
+def shards(folder: Path, images: int, form: str) -> Result:
+    """Epochs over a packed set in random order."""
+    from loader import Loader
+
+    source = open_packed(folder, images, form)
+    loader = Loader(source, BATCH, threads=2, prefetch=2, shuffle="samples" if form == "raw" else "images", last="wrap")
+    epochs = RAW_EPOCHS if form == "raw" else 1
 
     def batches():
         for _ in range(epochs):
@@ -236,6 +245,28 @@ def shards(folder: Path, images: int, form: str) -> Result:
                 yield batch.labels
 
     return measure(batches, images * epochs)
+
+
+def raw_copy(folder: Path, images: int) -> Result:
+    """The limit of whoever copies ready samples: two threads fill four batches over and over, and nobody waits."""
+    import numpy as np
+    from plan import plan_epoch
+
+    source = open_packed(folder, images, "raw")
+    buffers = np.zeros((4, BATCH, SIDE, SIDE, 3), np.uint8)
+    plan = plan_epoch(source.index.first, 0, 0, BATCH, shuffle="samples", last="wrap")
+
+    def batches():
+        def share(thread: int) -> list:
+            for number in range(thread, RAW_EPOCHS * plan.batches, 2):
+                for piece in source.pieces(plan, number % plan.batches):
+                    source.fill(None, piece, buffers[number % 4])
+            return range(RAW_EPOCHS * plan.samples.size // 2)
+
+        with ThreadPoolExecutor(2) as pool:
+            yield from pool.map(share, (0, 1))
+
+    return measure(batches, images * RAW_EPOCHS)
 
 
 def plan_large(folder: Path, images: int) -> Result:
@@ -289,6 +320,7 @@ CONTENDERS: dict[str, tuple[str, Callable[[Path, int], Result]]] = {
     ),
     "tensorflow": ("tf.data as in tf_ilsvrc_dataset.py, 2 readers", tensorflow_data),
     "cropped": ("losslessly cropped shards, 2 threads", lambda folder, images: shards(folder, images, "cropped")),
+    "raw-limit": ("ready samples copied into batches and nothing else, 2 threads", raw_copy),
     "raw": ("raw shards, random order, 2 threads", lambda folder, images: shards(folder, images, "raw")),
 }
 INTERPRETERS = {"tensorflow": "TENSORFLOW_PYTHON", "grain": "GRAIN_PYTHON"}

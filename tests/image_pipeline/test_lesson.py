@@ -227,6 +227,6 @@ def test_the_index_command_counts_what_is_odd(image_set, tmp_path):
     done = run_here("index.py", image_set / "odd.txt", "--out", tmp_path / "odd.index.parquet")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("19 files: 16 used with 16 samples") and "  quarantined 1 x the file is empty" in lines
-    assert "  noted 2 x box clamped" in lines
+    assert "  noted 2 x box clamped: used, the box cut to the image" in lines
     gone = run_here("index.py", tmp_path / "none.txt")
     assert gone.returncode and gone.stderr == f"error: {tmp_path / 'none.txt'}: No such file or directory\n"
