@@ -100,20 +100,20 @@ def ours(folder: Path, images: int, threads: int = 2, decoder=None, resampler=No
     return measure(batches, images)
 
 
-def full_decode(folder: Path, images: int) -> Result:
-    """The limit of whoever decodes whole pictures: nothing but libjpeg-turbo on two threads, no crop, no resize."""
+def full_decode(folder: Path, images: int, threads: int = 2) -> Result:
+    """The limit of whoever decodes whole pictures: nothing but libjpeg-turbo, no crop, no resize, nobody waits."""
     from pictures import PictureReader
 
     index = open_set(folder, images)
     paths = [folder / index.path(image) for image in range(index.images)]
-    readers = [PictureReader() for _ in range(2)]
+    readers = [PictureReader() for _ in range(threads)]
 
     def batches():
         def share(number: int) -> list:
-            return [readers[number].read(path.read_bytes(), "jpeg") for path in paths[number::2]]
+            return [readers[number].read(path.read_bytes(), "jpeg") for path in paths[number::threads]]
 
-        with ThreadPoolExecutor(2) as pool:
-            yield from pool.map(share, (0, 1))
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(share, range(threads))
 
     return measure(batches, images)
 
@@ -236,8 +236,8 @@ def shards(folder: Path, images: int, form: str) -> Result:
     from loader import Loader
 
     source = open_packed(folder, images, form)
-    loader = Loader(source, BATCH, threads=2, prefetch=2, shuffle="samples" if form == "raw" else "images", last="wrap")
-    epochs = RAW_EPOCHS if form == "raw" else 1
+    shuffle, prefetch, epochs = ("samples", 4, RAW_EPOCHS) if form == "raw" else ("images", 2, 1)
+    loader = Loader(source, BATCH, threads=2, prefetch=prefetch, shuffle=shuffle, last="wrap")
 
     def batches():
         for _ in range(epochs):
@@ -295,6 +295,7 @@ def plan_large(folder: Path, images: int) -> Result:
 CONTENDERS: dict[str, tuple[str, Callable[[Path, int], Result]]] = {
     "pillow": ("plain serial Pillow, float32", pillow_serial),
     "limit": ("libjpeg-turbo, whole pictures decoded and nothing else, 2 threads", full_decode),
+    "limit-1": ("the same, 1 thread", lambda folder, images: full_decode(folder, images, threads=1)),
     "ours": ("ours, 2 threads", ours),
     "ours-1": ("ours, 1 thread", lambda folder, images: ours(folder, images, threads=1)),
     "ours-float": (
@@ -321,7 +322,7 @@ CONTENDERS: dict[str, tuple[str, Callable[[Path, int], Result]]] = {
     "tensorflow": ("tf.data as in tf_ilsvrc_dataset.py, 2 readers", tensorflow_data),
     "cropped": ("losslessly cropped shards, 2 threads", lambda folder, images: shards(folder, images, "cropped")),
     "raw-limit": ("ready samples copied into batches and nothing else, 2 threads", raw_copy),
-    "raw": ("raw shards, random order, 2 threads", lambda folder, images: shards(folder, images, "raw")),
+    "raw": ("raw shards, random order, 2 threads, 4 ahead", lambda folder, images: shards(folder, images, "raw")),
 }
 INTERPRETERS = {"tensorflow": "TENSORFLOW_PYTHON", "grain": "GRAIN_PYTHON"}
 
@@ -459,12 +460,10 @@ def main() -> int:
             f"{median(gains):>9.2f}{median(costs):>13.3f}{median(saved):>7.2f}"
             f"{median(r['first'] for r in rows):>8.3f}{median(r['memory'] for r in rows):>6.0f}"
         )
-    if found.get("ours") and found.get("ours-1"):
-        gains = [
-            two["images"] / two["seconds"] * one["seconds"] / one["images"]
-            for one, two in zip(found["ours-1"], found["ours"], strict=False)
-        ]
-        print(f"1 -> 2 threads: {median(gains):.2f} x")
+    for one, two, name in (("ours-1", "ours", "ours"), ("limit-1", "limit", "decoding alone")):
+        if found.get(one) and found.get(two):
+            gains = [alone["seconds"] / both["seconds"] for alone, both in zip(found[one], found[two], strict=False)]
+            print(f"1 -> 2 threads: {name} {median(gains):.2f} x")
     if not options.only or "large" in options.only:
         large = [run("large", options.set, options.images) for _ in range(options.rounds)]
         good = [result for result in large if not isinstance(result, str)]
