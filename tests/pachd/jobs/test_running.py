@@ -184,6 +184,35 @@ def test_egress_to_a_database_says_that_it_is_not_done_here_until_the_job_is_sto
     assert wait(client, "p", job).state == pps.JOB_KILLED
 
 
+def test_lazy_inputs_are_pipes_and_links_to_them_stand_for_their_content(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "one", "/d/b": "two"})
+    script = "test -p /pfs/in/a && cat /pfs/in/a > /pfs/out/read; ln -s /pfs/in/d /pfs/out/linked"
+    job = make(client, "p", pfs_input("in", "/", lazy=True), script)
+    info = wait(client, "p", job)
+    assert info.state == pps.JOB_SUCCESS and info.stats.download_bytes == 3
+    assert tree(client, "p", job) == {"/read": "one", "/linked/b": "two"}
+    batched = {"cmd": [sys.executable, "-c", BATCH], "datum_batching": True}
+    transform = pps.Transform(image="any", **batched)
+    client.create_pipeline("q", transform, input=pfs_input("in", "/*", lazy=True))
+    job = next(client.list_job("q")).job.id
+    assert wait(client, "q", job).state == pps.JOB_SUCCESS
+    assert tree(client, "q", job) == {"/a": "one", "/b": "two"}
+
+
+BATCH = """
+import os, pathlib
+from python_pachyderm import Client
+worker = Client().worker
+while True:
+    with worker.batch_datum():
+        for folder, _, names in os.walk("/pfs/in"):
+            for name in names:
+                pathlib.Path("/pfs/out", name).write_text(pathlib.Path(folder, name).read_text())
+"""
+
+
 def test_a_datum_of_thousands_of_files_and_a_long_standard_input_reach_the_worker(pachd):
     client = pachd.client()
     client.create_repo("in")

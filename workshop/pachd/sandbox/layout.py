@@ -19,8 +19,8 @@ class Layout:
         self.packs = packs
         self.foreign = False  # user code has another root: its links are not ours to follow
         self._mode = (0o777, 0o666) if open_to_all else (0o755, 0o644)  # user code may run as somebody else
+        self.pipes = []
         self._handles = {}
-        self._links = set()
         os.umask(0 if open_to_all else 0o022)
         empty(folder)
         os.makedirs(self.out, self._mode[0])
@@ -32,9 +32,10 @@ class Layout:
     def prepare(self, inputs, env_text):
         """Lay out [(input name, flags, [(path, size, extents)])]; the bytes of input that were written.
 
-        An extent is (pack number, offset, length). Flags: 1 = empty files, 2 = lazy: laid out like any other, which a
-        reader cannot tell from a pipe that is read once. What an earlier datum left behind is removed first.
+        An extent is (pack number, offset, length). Flags: 1 = empty files, 2 = lazy: named pipes, which `pipes` then
+        lists for whoever feeds them. What an earlier datum left behind is removed first.
         """
+        self.pipes = []
         self._sweep({name for name, _, _ in inputs})
         written = 0
         made = {self.scratch}
@@ -51,6 +52,10 @@ class Layout:
                 if parent not in made:
                     os.makedirs(parent, self._mode[0], exist_ok=True)
                     made.add(parent)
+                if flags & 2:
+                    os.mkfifo(place, 0o666)
+                    self.pipes.append((place, size, extents))
+                    continue
                 self._file(place, () if flags & 1 else extents)
                 written += 0 if flags & 1 else size
         self._file(f"{self.scratch}/{ENV}", (), env_text)

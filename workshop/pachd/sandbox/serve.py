@@ -20,6 +20,7 @@ from workshop.pachd.sandbox.batching import Server
 from workshop.pachd.sandbox.collect import Collector, Refused
 from workshop.pachd.sandbox.command import Commands, Failed
 from workshop.pachd.sandbox.layout import Layout
+from workshop.pachd.sandbox.pipes import Feeder
 from workshop.pachd.sandbox.poller import Stopped
 from workshop.pachd.store.blobs import PackWriter
 
@@ -60,6 +61,9 @@ class Sandbox:
         self.commands = self._commands(poller, settings, facts)
         self.packs = self._writer(settings["packs"], settings["pack"])
         self.collector = Collector(self.layout, self)
+        self.feeder = Feeder(settings["packs"])
+        self.fed = 0  # bytes of lazy files that the datum at hand has opened
+        self.commands.ending = self._stop_feeding
         self.server = Server(poller, settings.get("batching", False))
         self.jobs, self.queue = {}, []
         self.current = None  # (key, index)
@@ -179,7 +183,10 @@ class Sandbox:
         for number in range(1, job.tries + 1):
             begun = time.perf_counter_ns()
             try:
+                self._stop_feeding()
+                self.fed = 0
                 size = self.layout.prepare(inputs, text)
+                self.feeder.start(self.layout.pipes)
             except OSError as error:
                 reason = f"could not lay out the datum: {error}"
                 self._say([reason.encode()])
@@ -190,6 +197,8 @@ class Sandbox:
             reason = self._batched(job, key, env, deadline) if job.batching else self._single(job, whole, deadline)
             over = time.perf_counter_ns()
             ran += over - ready
+            self._stop_feeding()
+            size += self.fed
             if not reason:
                 try:
                     files, written = self._collect(job, key, index, number, inputs)
@@ -234,6 +243,7 @@ class Sandbox:
     def _handled(self, job, env, deadline):
         if deadline is not None and time.monotonic() >= deadline:
             return False
+        self.feeder.start(self.layout.pipes)
         try:
             self.commands.start(job.handler, env, job.handler_stdin, job.folder, job.account)
             code = self.commands.wait(deadline)
@@ -294,6 +304,9 @@ class Sandbox:
         if failure:
             self._end_service()
         return failure
+
+    def _stop_feeding(self):
+        self.fed += self.feeder.stop()
 
     def _end_service(self):
         self.commands.kill()
