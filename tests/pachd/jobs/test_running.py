@@ -213,6 +213,16 @@ while True:
 """
 
 
+def test_the_variable_of_a_directory_or_a_whole_repo_has_no_slash_at_its_end(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/d/a": "1"})
+    for name, glob, expected in (("p", "/*", "/pfs/in/d"), ("q", "/", "/pfs/in")):
+        job = make(client, name, pfs_input("in", glob), "echo $in > /pfs/out/in; grep ^in= /pfs/.env > /pfs/out/env")
+        assert wait(client, name, job).state == pps.JOB_SUCCESS
+        assert tree(client, name, job) == {"/in": f"{expected}\n", "/env": f"in={expected}\n"}
+
+
 def test_a_datum_of_thousands_of_files_and_a_long_standard_input_reach_the_worker(pachd):
     client = pachd.client()
     client.create_repo("in")
