@@ -12,6 +12,7 @@ import grpc
 import pytest
 from conftest import Pachd
 from pachd.jobs.tools import counts, living, make, pfs_input, put, tree, until, wait
+from python_pachyderm.proto.v2.pfs import pfs_pb2 as pfs
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
 
 SPOUT = """
@@ -221,6 +222,24 @@ def test_the_variable_of_a_directory_or_a_whole_repo_has_no_slash_at_its_end(pac
         job = make(client, name, pfs_input("in", glob), "echo $in > /pfs/out/in; grep ^in= /pfs/.env > /pfs/out/env")
         assert wait(client, name, job).state == pps.JOB_SUCCESS
         assert tree(client, name, job) == {"/in": f"{expected}\n", "/env": f"in={expected}\n"}
+
+
+def test_what_a_failed_datum_left_is_in_the_meta_repo_and_nowhere_else(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "good", "/b": "bad"})
+    script = "echo part > /pfs/out/$(basename $in); cat $in; grep -q bad $in && exit 3; true"
+    job = make(client, "p", pfs_input("in"), script, datum_tries=2)
+    info = wait(client, "p", job)
+    assert info.state == pps.JOB_FAILURE and info.stats.upload_bytes == 5
+    assert tree(client, "p", job) == {"/a": "part\n"}
+    datums = {info.data[0].file.path: info.datum.id for info in client.list_datum("p", job)}
+    meta = pfs.Commit(repo=pfs.Repo(name="p", type="meta", project=pfs.Project(name="default")), id=job)
+    for path in "/a", "/b":
+        assert client.get_file(meta, f"/pfs/{datums[path]}/out{path}").read() == b"part\n"
+    at = put(client, "in", {"/b": "better"})
+    assert counts(wait(client, "p", at)) == (2, 0, 0, 2), "there is no good job to compare with"
+    assert tree(client, "p", at) == {"/a": "part\n", "/b": "part\n"}
 
 
 def test_a_datum_of_thousands_of_files_and_a_long_standard_input_reach_the_worker(pachd):

@@ -179,8 +179,9 @@ class Sandbox:
     def _tries(self, job, key, index, env, inputs):
         whole = {**job.env, **env, **job.late_env}
         text = "".join(f"{name}={_quoted(value)}\n" for name, value in {**env, **job.late_env}.items()).encode()
-        recovered, reason, size, laid, ran = False, "", 0, 0, 0
+        recovered, refused, reason, size, laid, ran = False, False, "", 0, 0, 0
         for number in range(1, job.tries + 1):
+            refused = False
             begun = time.perf_counter_ns()
             try:
                 self._stop_feeding()
@@ -203,7 +204,7 @@ class Sandbox:
                 try:
                     files, written = self._collect(job, key, index, number, inputs)
                 except (Refused, OSError) as error:
-                    reason = str(error)
+                    reason, refused = str(error), True
                     self._say([reason.encode("utf-8", "replace")])
                 else:
                     spent = time.perf_counter_ns() - over
@@ -214,7 +215,15 @@ class Sandbox:
             elif job.handler and self._handled(job, whole, deadline):
                 recovered = True
         state = RECOVERED if recovered else FAILED
-        self.poller.emit(("done", key, index, state, job.tries, reason, size, 0, laid, ran, 0, []))
+        files = [] if refused else self._left_behind(job, key, index, inputs)
+        self.poller.emit(("done", key, index, state, job.tries, reason, size, 0, laid, ran, 0, files))
+
+    def _left_behind(self, job, key, index, inputs):
+        """What the last try had written when it failed: the meta repo shows it, the output does not."""
+        try:
+            return self._collect(job, key, index, job.tries, inputs)[0]
+        except (Refused, OSError):
+            return []
 
     def _single(self, job, env, deadline):
         """Run the command once; why it failed, "" if it did not."""
