@@ -399,6 +399,40 @@ def test_a_removed_output_folder_comes_back_for_the_next_datum(best):
     assert best.run("echo x > /pfs/out/x").files == {"/x": "x\n"}
 
 
+SPOILERS = (
+    "rm -rf /pfs/.scratch/datum/* /pfs/.scratch/datum/.env",
+    "rm /pfs/data; mkdir /pfs/data; echo wrong > /pfs/data/b",
+    "d=$(cd -P /pfs/data; pwd); rm -rf $d; ln -s / $d",
+    "d=$(cd -P /pfs/data; pwd); rm -rf $d; echo wrong > $d",
+    "d=$(cd -P /pfs/data; pwd); echo wrong > $d/more; mkdir $d/b; touch $d/../else",
+    "rm /pfs/.scratch/datum/.env; mkdir -p /pfs/.scratch/datum/.env/d",
+    "rm /pfs/.scratch/datum/.env; echo wrong=1 > /pfs/.scratch/datum/.env; chmod 0 /pfs/.scratch/datum/.env",
+    "rm -f $(realpath /pfs/.env); ln -s /nowhere $(realpath -m /pfs/.env)",
+    "rm -rf /.pfs/* /.pfs/.env /pfs/*",
+)
+
+
+@pytest.mark.parametrize("script", SPOILERS)
+def test_whatever_user_code_makes_of_pfs_the_next_datum_finds_its_own(bench, script):
+    """After datums that left everything in order for a while, so that what is known of the directories is trusted."""
+    for name in ("a", "b"):
+        bench.run("sleep 0.03", inputs=bench.inputs(data={f"/{name}": name}))
+    bench.run(script, inputs=bench.inputs(data={"/c": "c"}))
+    assert Path("/nowhere").exists() is False
+    look = "cd /pfs; ls -A | grep -v scratch | LC_ALL=C sort; cat .env; find -L data out | LC_ALL=C sort; cat data/d"
+    out = bench.run(look, env={"MINE": "1"}, inputs=bench.inputs(data={"/d": "d"}))
+    assert out.log == [".env", "data", "out", "MINE=1", "data", "data/d", "out", "d"], out.reason
+
+
+def test_large_inputs_lie_on_the_disk_and_small_ones_where_they_cost_least(best):
+    where = "cat /pfs/data/x | wc -c; ls /pfs/data; cd -P /pfs/data; df --output=fstype . | tail -1"
+    sizes = (10, 3_000_000, 10)
+    found = [best.run(where, inputs=best.inputs(data={"/x": "x" * size, f"/{size}": ""})).log for size in sizes]
+    assert [int(log[0]) for log in found] == list(sizes) and [log[1] for log in found] == [str(size) for size in sizes]
+    if ALLOWED.mode != "paths":
+        assert [log[-1] == "tmpfs" for log in found] == [True, False, True]
+
+
 def test_very_deep_and_very_many_outputs_are_collected_and_cleaned_up(best):
     lines = ("import os; os.chdir('/pfs/out')", "for n in range(300):", "  os.mkdir('d'); os.chdir('d')")
     deep = "\n".join((*lines, "open('f', 'w').write('x')"))

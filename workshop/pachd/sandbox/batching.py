@@ -46,6 +46,12 @@ def varint(value):
     return bytes(out) + bytes([value])
 
 
+def encoded(env):
+    """Variables as they stand in a NextDatumResponse; two such texts may be joined."""
+    pairs = [f"{name}={value}".encode() for name, value in env.items()]
+    return b"".join([b"\x0a" + varint(len(pair)) + pair for pair in pairs])
+
+
 def error_of(message):
     """Field 1 (text) of a NextDatumRequest in its five-byte gRPC envelope."""
     at, end, text = 5, len(message), ""
@@ -134,9 +140,8 @@ class Connection:
         except OSError:
             self.server.forget(self)
 
-    def answer(self, stream, env):
-        """NextDatumResponse with these KEY=VALUE texts."""
-        body = b"".join(b"\x0a" + varint(len(text)) + text for text in (pair.encode() for pair in env))
+    def answer(self, stream, body):
+        """A NextDatumResponse, encoded."""
         message = b"\0" + struct.pack(">I", len(body)) + body
         frames = [frame(HEADERS, END_HEADERS, stream, OPENING)]
         frames += [frame(DATA, 0, stream, message[at : at + 16384]) for at in range(0, len(message), 16384)]
@@ -187,11 +192,11 @@ class Server:
         if self.waiting is not None and self.waiting[:2] == (connection, stream):
             self.waiting = None
 
-    def answer(self, env):
+    def answer(self, body):
         if self.waiting is not None:
             connection, stream, _ = self.waiting
             self.waiting = None
-            connection.answer(stream, env)
+            connection.answer(stream, body)
 
     def forget(self, connection):
         number = connection.sock.fileno()

@@ -77,7 +77,7 @@ class Collector:
             mode = os.stat(target).st_mode
         except OSError as error:
             raise Refused(f"stat {_target(link)}: {_words(error)}") from None
-        relative = self._within_scratch(target)
+        relative = self.layout.within(target)
         if relative is not None:
             name, _, rest = relative.partition("/")
             if name not in self.inputs:
@@ -126,12 +126,9 @@ class Collector:
                 self.total += size
                 self.give(name, size, place)
 
-    def _within_scratch(self, target):
-        root = f"{os.path.realpath(self.layout.scratch)}/"
-        return target[len(root) :] if target.startswith(root) else None
-
     def _shown(self, place):
-        return place.replace(self.layout.scratch, "/pfs")
+        below = self.layout.within(place)
+        return place if below is None else f"/pfs/{below}"
 
     def _checked(self, path):
         fault = name_fault(path)

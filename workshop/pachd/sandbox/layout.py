@@ -1,33 +1,40 @@
-"""/pfs as a datum finds it: its inputs, an empty `out`, `.env`. The directories are reused from datum to datum."""
+"""/pfs as a datum finds it: its inputs, an empty `out`, `.env`. The directories are reused from datum to datum.
+
+Inputs that are small lie in memory where there is a place for them: on a disk the making and removing of files costs
+more than everything else that is done for a short datum. `out` is always on the disk, whatever comes to lie in it.
+"""
 
 import os
-import stat
+import time
 
 SCRATCH = ".scratch"
 OUT = "out"
 ENV = ".env"
 PIECE = 1 << 20
+SMALL, FEW = 256 << 10, 100  # bytes and files of inputs that may lie in memory
+SETTLED = 20_000_000  # ns after which another change of a directory is sure to change its time too
 
 
 class Layout:
-    """One worker's /pfs. `folder` is where this process finds it, `shown` is what user code calls it."""
+    """One worker's /pfs. `folder` is where this process finds it; `memory` is a directory in memory, "" without one."""
 
-    def __init__(self, folder, packs, open_to_all=False):
-        self.folder = folder
+    def __init__(self, folder, packs, open_to_all=False, memory=""):
+        self.folder = folder = os.path.realpath(folder)
         self.scratch = f"{folder}/{SCRATCH}/datum"
+        self.memory = memory
         self.out = f"{self.scratch}/{OUT}"
         self.packs = packs
         self.foreign = False  # user code has another root: its links are not ours to follow
         self._mode = (0o777, 0o666) if open_to_all else (0o755, 0o644)  # user code may run as somebody else
         self.pipes = []
         self._handles = {}
+        self._settled = {}  # directory -> (what it was seen to hold, its time of change): see _as_it_was
         os.umask(0 if open_to_all else 0o022)
         empty(folder)
         os.makedirs(self.out, self._mode[0])
         if open_to_all:
-            os.chmod(folder, 0o777)
-            os.chmod(f"{folder}/{SCRATCH}", 0o777)
-        self._shown = {SCRATCH}
+            for path in (folder, f"{folder}/{SCRATCH}", *([memory] if memory else [])):
+                os.chmod(path, 0o777)
 
     def prepare(self, inputs, env_text):
         """Lay out [(input name, flags, [(path, size, extents)])]; the bytes of input that were written.
@@ -36,43 +43,54 @@ class Layout:
         lists for whoever feeds them. What an earlier datum left behind is removed first.
         """
         self.pipes = []
-        self._sweep({name for name, _, _ in inputs})
+        names = {name for name, _, _ in inputs}
+        in_memory = bool(self.memory) and _small(inputs)
+        links = ({ENV} | names if in_memory else {ENV}) if self.memory else set()
+        kept = self._sweep(self.scratch, {OUT} if in_memory else {OUT} | names, links)
+        if OUT not in kept:
+            os.mkdir(self.out, self._mode[0])
+        for name in links - kept:
+            os.symlink(f"{self.memory}/{name}", f"{self.scratch}/{name}")
+        if self.memory:
+            in_there = self._sweep(self.memory, names if in_memory else set())
+            kept = in_there if in_memory else kept
+        place = self.memory if in_memory else self.scratch
+        made = {f"{place}/{name}" for name in kept}
         written = 0
-        made = {self.scratch}
         for name, flags, files in inputs:
-            root = f"{self.scratch}/{name}"
+            root = f"{place}/{name}"
             if root not in made:
-                self._directory(root)
+                os.mkdir(root, self._mode[0])
                 made.add(root)
             for path, size, extents in files:
                 if path.endswith("/"):  # an empty tree: the root of an input without files
                     continue
-                place = root + path
-                parent = place[: place.rfind("/")]
+                target = root + path
+                parent = target[: target.rfind("/")]
                 if parent not in made:
                     os.makedirs(parent, self._mode[0], exist_ok=True)
                     made.add(parent)
                 if flags & 2:
-                    os.mkfifo(place, 0o666)
-                    self.pipes.append((place, size, extents))
+                    os.mkfifo(target, 0o666)
+                    self.pipes.append((target, size, extents))
                     continue
-                self._file(place, () if flags & 1 else extents)
+                self._file(target, () if flags & 1 else extents)
                 written += 0 if flags & 1 else size
-        self._file(f"{self.scratch}/{ENV}", (), env_text)
-        self._link({name for name, _, _ in inputs} | {OUT, ENV})
+        home = self.memory or self.scratch
+        try:
+            self._file(f"{home}/{ENV}", (), env_text)
+        except OSError:  # user code made something else of it
+            remove(f"{home}/{ENV}")
+            self._file(f"{home}/{ENV}", (), env_text)
+        self._link(names | {OUT, ENV})
         return written
 
-    def clear(self):
-        """Remove what the datum left, its inputs included."""
-        self._sweep(set())
-
-    def _directory(self, path):
-        try:
-            os.mkdir(path, self._mode[0])
-        except FileExistsError:
-            if os.path.islink(path) or not os.path.isdir(path):
-                os.unlink(path)
-                os.mkdir(path, self._mode[0])
+    def within(self, path):
+        """The path below /pfs of something in a datum's directories; None when it lies elsewhere."""
+        for place in (self.scratch, self.memory):
+            if place and path.startswith(f"{place}/"):
+                return path[len(place) + 1 :]
+        return None
 
     def _file(self, path, extents, data=b""):
         target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, self._mode[1])
@@ -99,32 +117,40 @@ class Layout:
         handle = self._handles[pack] = os.open(f"{self.packs}/{pack:08d}.pack", os.O_RDONLY | os.O_CLOEXEC)
         return handle
 
-    def _sweep(self, keep):
-        """Empty the scratch directory; directories of inputs in `keep`, and `out`, stay as empty directories."""
+    def _sweep(self, place, folders, links=frozenset()):
+        """Empty a directory of ours; the names of what stays: `folders`, empty, and `links` into the memory."""
         try:
-            entries = os.scandir(self.scratch)
+            if self._as_it_was(place, (folders, links)):
+                for name in folders:
+                    empty(f"{place}/{name}")
+                return folders | links
+            entries = os.scandir(place)
         except OSError:  # user code took it away
-            if os.path.lexists(f"{self.folder}/{SCRATCH}"):
+            if place == self.scratch and os.path.lexists(f"{self.folder}/{SCRATCH}"):
                 remove(f"{self.folder}/{SCRATCH}")
-            return os.makedirs(self.out, self._mode[0])
+            os.makedirs(place, self._mode[0], exist_ok=True)
+            return set()
+        kept = set()
         with entries:
             for entry in list(entries):
                 if entry.is_dir(follow_symlinks=False):
                     empty(entry.path)
-                    if entry.name not in keep and entry.name != OUT:
+                    if entry.name in folders:
+                        kept.add(entry.name)
+                    else:
                         os.rmdir(entry.path)
-                else:
+                elif entry.name in links and _leads_to(entry.path, f"{self.memory}/{entry.name}"):
+                    kept.add(entry.name)
+                elif entry.name != ENV or ENV in links or not entry.is_file(follow_symlinks=False):
                     os.unlink(entry.path)
-        try:
-            if not stat.S_ISDIR(os.lstat(self.out).st_mode):
-                os.unlink(self.out)
-                os.mkdir(self.out, self._mode[0])
-        except FileNotFoundError:
-            os.mkdir(self.out, self._mode[0])
-        return None
+        if kept == folders | links:
+            self._seen(place, (folders, links))
+        return kept
 
     def _link(self, names):
         """Make /pfs hold exactly the links to `names`, whatever user code did to it."""
+        if self._as_it_was(self.folder, names):
+            return
         present = set()
         for name in os.listdir(self.folder):
             if name == SCRATCH:
@@ -136,6 +162,22 @@ class Layout:
                 remove(path)
         for name in names - present:
             os.symlink(f"{SCRATCH}/datum/{name}", f"{self.folder}/{name}")
+        self._seen(self.folder, names)
+
+    def _seen(self, folder, holds):
+        """Remember what a directory holds, if its time of change is so old that any later change shows in it."""
+        changed = os.stat(folder).st_ctime_ns
+        self._settled[folder] = (holds, changed) if time.time_ns() - changed > SETTLED else None
+
+    def _as_it_was(self, folder, holds):
+        """Whether a directory holds what it was seen to hold, and that is what is wanted."""
+        known = self._settled.get(folder)
+        return known is not None and known[0] == holds and os.stat(folder).st_ctime_ns == known[1]
+
+
+def _small(inputs):
+    files = [file for _, flags, some in inputs for file in some if not flags & 3]
+    return len(files) <= FEW and sum(size for _, size, _ in files) <= SMALL
 
 
 def _leads_to(path, target):

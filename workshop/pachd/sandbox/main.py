@@ -19,8 +19,10 @@ from workshop.pachd.sandbox.serve import Sandbox  # noqa: E402
 
 
 def enter(settings):
-    """Make the best private /pfs this machine allows; what was made: mode, where /pfs is, whether we are process 1."""
-    facts = {"mode": "paths", "pfs": settings["pfs"], "processes": False, "refused": []}
+    """Make the best private /pfs this machine allows; what was made: mode, where /pfs is, where small inputs may lie in
+    memory, whether we are process 1.
+    """
+    facts = {"mode": "paths", "pfs": settings["pfs"], "processes": False, "refused": [], "memory": ""}
     if settings.get("engine"):  # no subreaper either: what an engine leaves running is its own affair
         return {**facts, "mode": settings["engine"]["name"]}
     if not sys.platform.startswith("linux"):
@@ -31,7 +33,7 @@ def enter(settings):
             break
         if len(settings["modes"]) == 1:  # tried before: this machine allows it
             _enter(libc, mode, settings)
-            return {**facts, "mode": mode, "pfs": "/pfs", "processes": mode == "processes"}
+            return {**facts, **_private(mode)}
         reader, writer = os.pipe()
         child = os.fork()  # a try that fails half-way must not leave its namespace behind
         if child:
@@ -50,9 +52,13 @@ def enter(settings):
                 os.write(writer, str(error).encode()[:4000])
             os._exit(0)
         _enter(libc, mode, settings)
-        return {**facts, "mode": mode, "pfs": "/pfs", "processes": mode == "processes"}
+        return {**facts, **_private(mode)}
     libc.prctl(namespace.SET_CHILD_SUBREAPER, 1)
     return facts
+
+
+def _private(mode):
+    return {"mode": mode, "pfs": "/pfs", "processes": mode == "processes", "memory": namespace.MEMORY}
 
 
 def _enter(libc, mode, settings):
@@ -82,6 +88,8 @@ def main():
         sandbox.serve()
     except Closed:
         pass
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # into the daemon's sandbox.log: nothing prints it after us
     finally:
         if sandbox is not None and settings.get("engine"):
             sandbox.commands.kill()

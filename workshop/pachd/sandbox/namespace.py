@@ -12,6 +12,7 @@ import signal
 NEWNS, NEWUSER, NEWPID = 0x00020000, 0x10000000, 0x20000000
 BIND, REC, PRIVATE, MOVE, RDONLY, REMOUNT, NOSUID, NODEV, NOEXEC = 4096, 16384, 1 << 18, 8192, 1, 32, 2, 4, 8
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
+MEMORY = "/.pfs"  # where small inputs lie; half of the machine's memory at most, as for any tmpfs
 REPLACED = ("pfs", "code")  # our own; everything else at the top of the file system is bound through
 
 
@@ -94,6 +95,8 @@ def enter_root(libc, root, pfs, code, processes):
             libc.mount("/proc", f"{root}/proc", None, BIND | REC)
     os.mkdir(f"{root}/pfs")
     libc.mount(pfs, f"{root}/pfs", None, BIND)
+    os.mkdir(f"{root}{MEMORY}")
+    libc.mount("tmpfs", f"{root}{MEMORY}", "tmpfs", NOSUID, "mode=755")
     for place, folder in code.items():
         target = _place(libc, root, [part for part in place.split("/") if part])
         libc.mount(folder, target, None, BIND)

@@ -49,6 +49,11 @@ class Poller:
         if self._weight > FULL or time.monotonic() - self._since > PATIENCE:
             self.flush()
 
+    def retract(self, event):
+        """Take an event back if it has not gone out: what came after it says more."""
+        if event in self._outgoing:
+            self._outgoing.remove(event)
+
     def flush(self):
         if not self._outgoing:
             return

@@ -6,7 +6,8 @@ Commands (marshalled tuples):
   ("stop", key)                 drop the job's datums, kill what runs for it
   ("restart", key, index)       kill what runs if it is this datum, and try it again
 Events (lists of them):
-  ("ready", facts) once; ("rows", [...]) where new chunks lie; ("started", key, index); ("log", key, index, ns, [line]);
+  ("ready", facts) once; ("rows", [...]) where new chunks lie; ("started", key, index) unless it is done by then;
+  ("log", key, index, ns, [line]);
   ("files", key, index, try, [(path, size, chunks)]) more of an output than one message should hold;
   ("done", key, index, state, try, reason, bytes in, bytes out, ns laying out, ns running, ns collecting, files);
   ("stopped", key); ("pack", size) the pack is full, a new one is wanted: answered by ("pack", number).
@@ -16,7 +17,7 @@ import os
 import signal
 import time
 
-from workshop.pachd.sandbox.batching import Server
+from workshop.pachd.sandbox.batching import Server, encoded
 from workshop.pachd.sandbox.collect import Collector, Refused
 from workshop.pachd.sandbox.command import Commands, Failed
 from workshop.pachd.sandbox.layout import Layout
@@ -44,6 +45,7 @@ class Job:
         self.handler_stdin = settings.get("err_stdin")
         self.env = settings.get("env", {})  # before the datum's own variables
         self.late_env = settings.get("late_env", {})  # these win over everything
+        self.late_answer = encoded(self.late_env)
         self.tries = max(1, settings.get("tries", 3))
         self.timeout = settings.get("timeout")  # seconds or None
         self.accepted = frozenset(settings.get("accept", ())) | {0}
@@ -56,7 +58,7 @@ class Job:
 class Sandbox:
     def __init__(self, poller, settings, facts):
         self.poller = poller
-        self.layout = Layout(facts["pfs"], settings["packs"], settings.get("open_to_all", False))
+        self.layout = Layout(facts["pfs"], settings["packs"], settings.get("open_to_all", False), facts["memory"])
         self.layout.foreign = bool(settings.get("engine"))
         self.commands = self._commands(poller, settings, facts)
         self.packs = self._writer(settings["packs"], settings["pack"])
@@ -177,8 +179,10 @@ class Sandbox:
             self.stopping = False
 
     def _tries(self, job, key, index, env, inputs):
-        whole = {**job.env, **env, **job.late_env}
-        text = "".join(f"{name}={_quoted(value)}\n" for name, value in {**env, **job.late_env}.items()).encode()
+        if job.batching:  # its process has the job's variables since it was started, and reads these for each datum
+            whole, text = {}, _env_file(env)
+        else:
+            whole, text = {**job.env, **env, **job.late_env}, _env_file({**env, **job.late_env})
         recovered, refused, reason, size, laid, ran = False, False, "", 0, 0, 0
         for number in range(1, job.tries + 1):
             refused = False
@@ -210,6 +214,7 @@ class Sandbox:
                     spent = time.perf_counter_ns() - over
                     state = REDEEMED if recovered else SUCCESS
                     done = ("done", key, index, state, number, "", size, written, laid, ran, spent, files)
+                    self.poller.retract(("started", key, index))
                     self.poller.emit(done, 200 + 100 * len(files))
                     return
             elif job.handler and self._handled(job, whole, deadline):
@@ -304,7 +309,7 @@ class Sandbox:
                         self._say([b"user code exited prematurely"])
                         return "user code exited prematurely"
                 if stage == "ask":
-                    server.answer([f"{name}={value}" for name, value in {**env, **job.late_env}.items()])
+                    server.answer(encoded(env) + job.late_answer)
         except Failed as error:
             self._say([str(error).encode()])
             return str(error)
@@ -323,9 +328,10 @@ class Sandbox:
         self.serving = None
 
 
-def _quoted(value):
-    """A value for /pfs/.env; one that has lines is quoted as a shell would."""
-    return value if "\n" not in value else "'" + value.replace("'", "'\\''") + "'"
+def _env_file(env):
+    """The text of /pfs/.env; a value that has lines is quoted as a shell would."""
+    quoted = {name: "'" + value.replace("'", "'\\''") + "'" for name, value in env.items() if "\n" in value}
+    return "".join([f"{name}={value}\n" for name, value in {**env, **quoted}.items()]).encode()
 
 
 def _signal_name(number):
