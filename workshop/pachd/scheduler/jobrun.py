@@ -146,15 +146,11 @@ class JobRun:
 
     def _dispatch(self) -> None:
         """Keep every worker of the pool busy."""
-        if not self.queue:
-            return
-        for worker in self.pool.workers:
-            if not self.queue:
-                return
-            ahead = 0 if worker.chunk == 1 else worker.chunk // 2
-            if len(worker.waiting) <= ahead:
-                share = -(-len(self.queue) // (2 * len(self.pool.workers)))
-                self._give(worker, max(1, min(worker.chunk, share)))
+        workers = self.pool.workers
+        sent = shares(len(self.queue), [(len(worker.waiting), worker.chunk) for worker in workers])
+        for worker, number in zip(workers, sent, strict=True):
+            if number and self.queue:
+                self._give(worker, number)
 
     def _give(self, worker: Worker, number: int) -> None:
         tasks = [self.queue.popleft() for _ in range(min(number, len(self.queue)))]
@@ -375,6 +371,21 @@ class JobRun:
         self._steps = None
         self.deposits.release()
         self.scheduler.left(self)
+
+
+def shares(queued: int, loads: list[tuple[int, int]]) -> list[int]:
+    """How many of the queued datums each worker is sent now: who has least comes first, so that few are shared evenly.
+
+    A load is (datums that the worker has, datums that one message to it should hold).
+    """
+    sent = [0] * len(loads)
+    for place in sorted(range(len(loads)), key=lambda place: loads[place][0]):
+        waiting, chunk = loads[place]
+        ahead = 0 if chunk == 1 else chunk // 2
+        if queued and waiting <= ahead:
+            sent[place] = max(1, min(chunk, -(-queued // (2 * len(loads)))))
+            queued -= sent[place]
+    return sent
 
 
 def _better_chunk(chunk: int, seconds: float) -> int:
