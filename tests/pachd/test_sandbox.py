@@ -73,7 +73,7 @@ class Bench:
             return f"-> {chunks}"
         data = b""
         for chunk in chunks:
-            pack, offset, length = self.rows[chunk]
+            pack, offset, length = self.rows[chunk][:3]
             with open(self.packs / f"{pack:08d}.pack", "rb") as handle:
                 data += os.pread(handle.fileno(), length, offset)
         return data.decode("utf-8", "replace")
