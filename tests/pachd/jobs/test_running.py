@@ -12,6 +12,7 @@ import grpc
 import pytest
 from conftest import Pachd
 from pachd.jobs.tools import counts, living, make, pfs_input, put, tree, until, wait
+from python_pachyderm.proto.v2.pfs import pfs_pb2 as pfs
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
 
 from workshop.pachd.scheduler.jobrun import shares
@@ -184,6 +185,63 @@ def test_egress_to_a_database_says_that_it_is_not_done_here_until_the_job_is_sto
     until(lambda: [m for m in client.get_pipeline_logs("p", master=True) if words in m.message])
     client.stop_job(job, "p")
     assert wait(client, "p", job).state == pps.JOB_KILLED
+
+
+def test_lazy_inputs_are_pipes_and_links_to_them_stand_for_their_content(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "one", "/d/b": "two"})
+    script = "test -p /pfs/in/a && cat /pfs/in/a > /pfs/out/read; ln -s /pfs/in/d /pfs/out/linked"
+    job = make(client, "p", pfs_input("in", "/", lazy=True), script)
+    info = wait(client, "p", job)
+    assert info.state == pps.JOB_SUCCESS and info.stats.download_bytes == 3
+    assert tree(client, "p", job) == {"/read": "one", "/linked/b": "two"}
+    batched = {"cmd": [sys.executable, "-c", BATCH], "datum_batching": True}
+    transform = pps.Transform(image="any", **batched)
+    client.create_pipeline("q", transform, input=pfs_input("in", "/*", lazy=True))
+    job = next(client.list_job("q")).job.id
+    assert wait(client, "q", job).state == pps.JOB_SUCCESS
+    assert tree(client, "q", job) == {"/a": "one", "/b": "two"}
+
+
+BATCH = """
+import os, pathlib
+from python_pachyderm import Client
+worker = Client().worker
+while True:
+    with worker.batch_datum():
+        for folder, _, names in os.walk("/pfs/in"):
+            for name in names:
+                pathlib.Path("/pfs/out", name).write_text(pathlib.Path(folder, name).read_text())
+"""
+
+
+def test_the_variable_of_a_directory_or_a_whole_repo_has_no_slash_at_its_end(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/d/a": "1"})
+    for name, glob, expected in (("p", "/*", "/pfs/in/d"), ("q", "/", "/pfs/in")):
+        job = make(client, name, pfs_input("in", glob), "echo $in > /pfs/out/in; grep ^in= /pfs/.env > /pfs/out/env")
+        assert wait(client, name, job).state == pps.JOB_SUCCESS
+        assert tree(client, name, job) == {"/in": f"{expected}\n", "/env": f"in={expected}\n"}
+
+
+def test_what_a_failed_datum_left_is_in_the_meta_repo_and_nowhere_else(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "good", "/b": "bad"})
+    script = "echo part > /pfs/out/$(basename $in); cat $in; grep -q bad $in && exit 3; true"
+    job = make(client, "p", pfs_input("in"), script, datum_tries=2)
+    info = wait(client, "p", job)
+    assert info.state == pps.JOB_FAILURE and info.stats.upload_bytes == 5
+    assert tree(client, "p", job) == {"/a": "part\n"}
+    datums = {info.data[0].file.path: info.datum.id for info in client.list_datum("p", job)}
+    meta = pfs.Commit(repo=pfs.Repo(name="p", type="meta", project=pfs.Project(name="default")), id=job)
+    for path in "/a", "/b":
+        assert client.get_file(meta, f"/pfs/{datums[path]}/out{path}").read() == b"part\n"
+    at = put(client, "in", {"/b": "better"})
+    assert counts(wait(client, "p", at)) == (2, 0, 0, 2), "there is no good job to compare with"
+    assert tree(client, "p", at) == {"/a": "part\n", "/b": "part\n"}
 
 
 def test_a_datum_of_thousands_of_files_and_a_long_standard_input_reach_the_worker(pachd):

@@ -112,7 +112,9 @@ class Content:
             edits[path, tag] = None
 
     def put_in(self, db: sqlite3.Connection, edits: Edits, identity: bytes, record: Record) -> None:
-        """Have the files put in that a datum wrote."""
+        """Have the files put in that a datum wrote, if it succeeded."""
+        if not record.processed:
+            return
         trees, tag = self.store.trees(db), identity.hex()
         for path, size, chunks in record.outputs:
             edits[path, tag] = trees.value(stored.Content(size, chunks))

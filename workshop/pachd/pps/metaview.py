@@ -23,6 +23,9 @@ from workshop.pachd.store import blobs as stored
 Add = Callable[[bytes], bytes]
 
 
+EMPTY, LAZY = 1, 2  # flags of an input
+
+
 def content(pfs: Pfs, commit: Commit) -> bytes | None:
     """What readers of a meta commit see; made now when it is finished and nobody has looked before."""
     if commit.root is not None or commit.finished is None:
@@ -71,6 +74,9 @@ def _add_datum(
     put(f"/pfs/{tag}/.env", _env(tag, record).encode())
     for each in record.inputs:
         for path, size, chunks in _input_files(content, db, each):
+            if each.flags & LAZY:
+                continue  # a pipe has no content to keep
+            size, chunks = (0, ()) if each.flags & EMPTY else (size, chunks)
             edits[f"/pfs/{tag}/{each.name}{path}", tag] = trees.value(stored.Content(size, chunks))
     for path, size, chunks in content.outputs(db, record):
         edits[f"/pfs/{tag}/out{path}", tag] = trees.value(stored.Content(size, chunks))
@@ -89,7 +95,9 @@ def _input_files(content: Content, db: sqlite3.Connection, each: InputFile) -> l
 def _env(tag: str, record: Record) -> str:
     lines = []
     for each in record.inputs:
-        lines.append(f"{each.name}=/pfs/{each.name}{each.path if each.path != '/' else ''}")
+        lines.append(f"{each.name}=/pfs/{each.name}{each.path}".rstrip("/"))
         lines.append(f"{each.name}_COMMIT={each.commit}")
+        lines += [f"PACH_DATUM_{each.name}_JOIN_ON={each.join_key}"] if each.join_key else []
+        lines += [f"PACH_DATUM_{each.name}_GROUP_BY={each.group_key}"] if each.group_key else []
     lines += [f"PACH_DATUM_ID={tag}", f"PACH_JOB_ID={record.job}", f"PACH_OUTPUT_COMMIT_ID={record.job}"]
     return "".join(f"{line}\n" for line in lines)

@@ -72,6 +72,7 @@ class Commands:
         self._found = {}
         self.pid = 0
         self._watch = -1
+        self.ending = lambda: None  # called when a command is over, before all that is left is ended
         poller.add(self._pipe)
 
     def start(self, command, env, stdin=None, folder="", account=None):
@@ -196,6 +197,7 @@ class Commands:
             self.poller.drop(self._watch)
             os.close(self._watch)
             self._watch = -1
+        self.ending()
         self._reap(group)
         while self.drain():
             pass

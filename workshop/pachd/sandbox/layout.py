@@ -26,6 +26,7 @@ class Layout:
         self.packs = packs
         self.foreign = False  # user code has another root: its links are not ours to follow
         self._mode = (0o777, 0o666) if open_to_all else (0o755, 0o644)  # user code may run as somebody else
+        self.pipes = []
         self._handles = {}
         self._settled = {}  # directory -> (what it was seen to hold, its time of change): see _as_it_was
         os.umask(0 if open_to_all else 0o022)
@@ -38,9 +39,10 @@ class Layout:
     def prepare(self, inputs, env_text):
         """Lay out [(input name, flags, [(path, size, extents)])]; the bytes of input that were written.
 
-        An extent is (pack number, offset, length). Flags: 1 = empty files, 2 = lazy: laid out like any other, which a
-        reader cannot tell from a pipe that is read once. What an earlier datum left behind is removed first.
+        An extent is (pack number, offset, length). Flags: 1 = empty files, 2 = lazy: named pipes, which `pipes` then
+        lists for whoever feeds them. What an earlier datum left behind is removed first.
         """
+        self.pipes = []
         names = {name for name, _, _ in inputs}
         in_memory = bool(self.memory) and _small(inputs)
         links = ({ENV} | names if in_memory else {ENV}) if self.memory else set()
@@ -68,6 +70,10 @@ class Layout:
                 if parent not in made:
                     os.makedirs(parent, self._mode[0], exist_ok=True)
                     made.add(parent)
+                if flags & 2:
+                    os.mkfifo(target, 0o666)
+                    self.pipes.append((target, size, extents))
+                    continue
                 self._file(target, () if flags & 1 else extents)
                 written += 0 if flags & 1 else size
         home = self.memory or self.scratch
@@ -170,7 +176,7 @@ class Layout:
 
 
 def _small(inputs):
-    files = [file for _, flags, some in inputs for file in some if not flags & 1]
+    files = [file for _, flags, some in inputs for file in some if not flags & 3]
     return len(files) <= FEW and sum(size for _, size, _ in files) <= SMALL
 
 

@@ -21,6 +21,7 @@ from workshop.pachd.sandbox.batching import Server, encoded
 from workshop.pachd.sandbox.collect import Collector, Refused
 from workshop.pachd.sandbox.command import Commands, Failed
 from workshop.pachd.sandbox.layout import Layout
+from workshop.pachd.sandbox.pipes import Feeder
 from workshop.pachd.sandbox.poller import Stopped
 from workshop.pachd.store.blobs import PackWriter
 
@@ -62,6 +63,9 @@ class Sandbox:
         self.commands = self._commands(poller, settings, facts)
         self.packs = self._writer(settings["packs"], settings["pack"])
         self.collector = Collector(self.layout, self)
+        self.feeder = Feeder(settings["packs"])
+        self.fed = 0  # bytes of lazy files that the datum at hand has opened
+        self.commands.ending = self._stop_feeding
         self.server = Server(poller, settings.get("batching", False))
         self.jobs, self.queue = {}, []
         self.current = None  # (key, index)
@@ -175,15 +179,16 @@ class Sandbox:
             self.stopping = False
 
     def _tries(self, job, key, index, env, inputs):
-        if job.batching:  # its process has the job's variables since it was started, and reads these for each datum
-            whole, text = {}, _env_file(env)
-        else:
-            whole, text = {**job.env, **env, **job.late_env}, _env_file({**env, **job.late_env})
-        recovered, reason, size, laid, ran = False, "", 0, 0, 0
+        whole, text = {**job.env, **env, **job.late_env}, _env_file({**env, **job.late_env})
+        recovered, refused, reason, size, laid, ran = False, False, "", 0, 0, 0
         for number in range(1, job.tries + 1):
+            refused = False
             begun = time.perf_counter_ns()
             try:
+                self._stop_feeding()
+                self.fed = 0
                 size = self.layout.prepare(inputs, text)
+                self.feeder.start(self.layout.pipes)
             except OSError as error:
                 reason = f"could not lay out the datum: {error}"
                 self._say([reason.encode()])
@@ -194,11 +199,13 @@ class Sandbox:
             reason = self._batched(job, key, env, deadline) if job.batching else self._single(job, whole, deadline)
             over = time.perf_counter_ns()
             ran += over - ready
+            self._stop_feeding()
+            size += self.fed
             if not reason:
                 try:
                     files, written = self._collect(job, key, index, number, inputs)
                 except (Refused, OSError) as error:
-                    reason = str(error)
+                    reason, refused = str(error), True
                     self._say([reason.encode("utf-8", "replace")])
                 else:
                     spent = time.perf_counter_ns() - over
@@ -210,7 +217,15 @@ class Sandbox:
             elif job.handler and self._handled(job, whole, deadline):
                 recovered = True
         state = RECOVERED if recovered else FAILED
-        self.poller.emit(("done", key, index, state, job.tries, reason, size, 0, laid, ran, 0, []))
+        files = [] if refused else self._left_behind(job, key, index, inputs)
+        self.poller.emit(("done", key, index, state, job.tries, reason, size, 0, laid, ran, 0, files))
+
+    def _left_behind(self, job, key, index, inputs):
+        """What the last try had written when it failed: the meta repo shows it, the output does not."""
+        try:
+            return self._collect(job, key, index, job.tries, inputs)[0]
+        except (Refused, OSError):
+            return []
 
     def _single(self, job, env, deadline):
         """Run the command once; why it failed, "" if it did not."""
@@ -239,6 +254,7 @@ class Sandbox:
     def _handled(self, job, env, deadline):
         if deadline is not None and time.monotonic() >= deadline:
             return False
+        self.feeder.start(self.layout.pipes)
         try:
             self.commands.start(job.handler, env, job.handler_stdin, job.folder, job.account)
             code = self.commands.wait(deadline)
@@ -299,6 +315,9 @@ class Sandbox:
         if failure:
             self._end_service()
         return failure
+
+    def _stop_feeding(self):
+        self.fed += self.feeder.stop()
 
     def _end_service(self):
         self.commands.kill()

@@ -16,7 +16,7 @@ def variables(identity: bytes, datum: Datum, inputs: Inputs) -> dict[str, str]:
     env = {}
     for file in datum:
         name = file.source.name
-        env[name] = f"/pfs/{name}{file.path}" if file.path != "/" else f"/pfs/{name}"
+        env[name] = f"/pfs/{name}{file.path}".rstrip("/")
         env[f"{name}_COMMIT"] = inputs.commits[file.source.position].id
         if file.join_key:
             env[f"PACH_DATUM_{name}_JOIN_ON"] = file.join_key

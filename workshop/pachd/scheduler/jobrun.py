@@ -211,7 +211,7 @@ class JobRun:
             task.index,
             Stats(laid, ran, collected, size_in, size_out),
             [input_file(file, self.inputs, self.content) for file in task.datum],
-            outputs if state in GOOD else [],
+            outputs,
             None,
             reason if state == "failed" else "",
         )

@@ -75,7 +75,7 @@ class Service:
                 for file, laid in zip(task.datum, content.lay_out(db, list(task.datum)), strict=True):
                     self.files.append((file.path, file.hash))
                     name = file.source.name
-                    env[name] = f"/pfs/{name}{file.path}" if file.path != "/" else f"/pfs/{name}"
+                    env[name] = f"/pfs/{name}{file.path}".rstrip("/")
                     env[f"{name}_COMMIT"] = self.inputs.commits[file.source.position].id
                     found.setdefault(name, {}).update((entry[0], entry) for entry in laid)
         return env, [(name, 0, list(files.values())) for name, files in found.items()]
