@@ -121,9 +121,7 @@ def inspect_branch(call: Call) -> None:
 def list_branch(call: Call) -> None:
     infos = call.pachd.stream(f"{_API}/ListBranch", _INFO, {"repo": address.repo(call.project, call.args[0])})
     if call.raw:
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
     require_raw(call)
     table = Table("BRANCH\tHEAD\tTRIGGER\tCREATOR\tCREATED")

@@ -51,9 +51,7 @@ group(
 def list_datum(call: Call) -> None:
     call.pachd  # noqa: B018 - connect before the header is printed
     if require_raw(call):
-        encoder = Encoder(call.output)
-        for info in call.pachd.stream(f"{API}/ListDatum", _INFO, _asked(call)):
-            encoder.write(info)
+        Encoder(call.output).write_all(call.pachd.stream(f"{API}/ListDatum", _INFO, _asked(call)))
         return
     with Table("ID\tFILES\tSTATUS\tTIME") as table:
         for info in call.pachd.stream(f"{API}/ListDatum", _INFO, _asked(call)):

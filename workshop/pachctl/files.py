@@ -45,9 +45,7 @@ def list_file(call: Call) -> None:
     file = address.file(call.project, call.args[0])
     infos = call.pachd.stream(f"{API}/ListFile", INFO, {"file": file})
     if call.raw:
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
     require_raw(call)
     print(HEADER)
@@ -68,9 +66,7 @@ def glob_file(call: Call) -> None:
     file = address.file(call.project, call.args[0])
     infos = list(call.pachd.stream(f"{API}/GlobFile", INFO, {"commit": file["commit"], "pattern": file["path"]}))
     if require_raw(call):
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
     print(HEADER)
     for info in infos:

@@ -121,9 +121,7 @@ def _list_set(call: Call) -> None:
         infos = list(call.pachd.stream(f"{API}/InspectCommitSet", INFO, request))
     infos = infos[: call.number] if call.number else infos
     if call.raw:
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
 
     def show(out: TextIO) -> None:
@@ -153,9 +151,7 @@ def _list_repo(call: Call) -> None:
     }
     infos = call.pachd.stream(f"{API}/ListCommit", INFO, request)
     if call.raw:
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
     table = Table(_HEADER)
     for info in infos:
@@ -199,9 +195,7 @@ def subscribe_commit(call: Call) -> None:
     }
     infos = call.pachd.stream(f"{API}/SubscribeCommit", INFO, request)
     if call.raw:
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
     require_raw(call)
     with Table(_HEADER) as table:

@@ -119,9 +119,7 @@ def _shortened(text: str) -> str:
 def _write(call: Call, infos: Iterable[Message]) -> None:
     """Jobs as the user wants them: raw, or a table through the pager."""
     if require_raw(call):
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
 
     def show(out: TextIO) -> None:
@@ -237,9 +235,7 @@ def _refuse(call: Call, listing: str, names: tuple[str, ...]) -> None:
 def _list_sets(call: Call, projects: list[dict]) -> None:
     infos = call.pachd.stream(f"{API}/ListJobSet", "pps_v2.JobSetInfo", {"projects": projects})
     if call.raw:
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
 
     def show(out: TextIO) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from workshop.pachctl.errors import Failure
@@ -35,6 +35,11 @@ class Encoder:
             self.out.write(json_text(plain, indent=2, escape_html=not own, sort=not own) + "\n")
         self.count += 1
         self.out.flush()
+
+    def write_all(self, values: Iterable[Any]) -> None:
+        """Each value as it comes."""
+        for value in values:
+            self.write(value)
 
 
 # Commits that pachd 2.12 answers without their branch, for a branch tells nothing beside an id; others keep it.

@@ -280,9 +280,7 @@ def check_status(call: Call) -> None:
     with in_full(f"error while attempting to check status of project {call.project}: "):
         infos: Iterator[Message] = call.pachd.stream(f"{API}/CheckStatus", "pps_v2.CheckStatusResponse", request)
         if call.raw:
-            encoder = Encoder("")
-            for info in infos:
-                encoder.write(info)
+            Encoder("").write_all(infos)
             return
         with Table("PROJECT\tPIPELINE\tALERT") as table:
             for info in infos:

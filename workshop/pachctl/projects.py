@@ -90,9 +90,7 @@ def inspect_project(call: Call) -> None:
 def list_project(call: Call) -> None:
     infos = list(call.pachd.stream(f"{_API}/ListProject", "pfs_v2.ProjectInfo", {}))
     if require_raw(call):
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
     with Table("ACTIVE\tPROJECT\tCREATED\tDESCRIPTION", tail=True) as table:
         for info in infos:

@@ -119,9 +119,7 @@ def list_repo(call: Call) -> None:
     with in_full("cannot list repos: "):
         infos = list(call.pachd.stream(f"{_API}/ListRepo", _INFO, request))
     if require_raw(call):
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
     with Table("PROJECT\tNAME\tCREATED\tSIZE (MASTER)\tDESCRIPTION") as table:
         for info in infos:

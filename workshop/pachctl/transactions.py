@@ -62,9 +62,7 @@ def _inspect(call: Call, identity: str) -> Message:
 def list_transaction(call: Call) -> None:
     infos = call.pachd.call(f"{_API}/ListTransaction", "transaction_v2.TransactionInfos", {}).transaction_info
     if require_raw(call):
-        encoder = Encoder(call.output)
-        for info in infos:
-            encoder.write(info)
+        Encoder(call.output).write_all(infos)
         return
     with Table("TRANSACTION\tSTARTED\tOPS\t", tail=True) as table:
         for info in infos:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.pachd.pps import jobs
 from workshop.pachd.pps.records import Job, JobState, Pipeline
+from workshop.pachd.scheduler.forms import located
 from workshop.pachd.scheduler.journal import Journal
 from workshop.pachd.scheduler.plan import Inputs, Planner
 from workshop.pachd.workers import Pool, Worker
@@ -74,10 +75,8 @@ class Service:
             for task in planner.plan.new:
                 for file, laid in zip(task.datum, content.lay_out(db, list(task.datum)), strict=True):
                     self.files.append((file.path, file.hash))
-                    name = file.source.name
-                    env[name] = f"/pfs/{name}{file.path}".rstrip("/")
-                    env[f"{name}_COMMIT"] = self.inputs.commits[file.source.position].id
-                    found.setdefault(name, {}).update((entry[0], entry) for entry in laid)
+                    env |= located(file, self.inputs)
+                    found.setdefault(file.source.name, {}).update((entry[0], entry) for entry in laid)
         return env, [(name, 0, list(files.values())) for name, files in found.items()]
 
     def event(self, worker: Worker, event: tuple[Any, ...]) -> None:

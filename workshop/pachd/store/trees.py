@@ -298,8 +298,6 @@ class Trees:
         directory = unpack(value)
         changes: dict[bytes, bytes | None] = {}
         size, files, tagged = directory[1:]
-        deep = [(edits, directory, value)]
-        del deep
         for key, change in edits.items():
             old = self.maps.get(directory.map, key) if directory.map else None
             if type(change) is dict:
