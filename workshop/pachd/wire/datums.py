@@ -7,8 +7,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from google.protobuf import json_format
-
 from workshop.pachd import datums, errors, glob
 from workshop.pachd.datums import Datum, File, Source
 from workshop.pachd.errors import InvalidArgument, NotFound, PachydermError
@@ -23,7 +21,7 @@ from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Job
 from workshop.pachd.spec import inputs
 from workshop.pachd.wire import encode
-from workshop.pachd.wire.pps_messages import job_name
+from workshop.pachd.wire.pps_messages import document, job_name
 from workshop.pachd.wire.schema import google
 from workshop.pachd.wire.serve import Call, raw_answer
 
@@ -241,18 +239,18 @@ def file_info(
 
 def _input(message: Any, verb: str) -> tuple[datums.Node, Callable[[Source], CommitHandle]]:
     """The tree of an input that belongs to no pipeline, and where each leaf's commit is to be looked for."""
-    document = json_format.MessageToDict(message)
-    leaves = list(inputs.leaves(document))
+    given = document(message)
+    leaves = list(inputs.leaves(given))
     if any(kind == "cron" for kind, _ in leaves):
         raise PachydermError(CRON.format(verb))
-    inputs.fill_in(document, "", "1970-01-01T00:00:00Z")
+    inputs.fill_in(given, "", "1970-01-01T00:00:00Z")
     for _, leaf in leaves:
         leaf["project"] = leaf.get("project") or DEFAULT_PROJECT
         leaf["glob"] = inputs.clean_glob(leaf.get("glob", ""))
-    node = datums.parse(document)
+    node = datums.parse(given)
     if node is None:
         raise PachydermError("unrecognized input type: ")
-    ids = [leaf.get("commit", "") for _, leaf in inputs.leaves(document)]
+    ids = [leaf.get("commit", "") for _, leaf in inputs.leaves(given)]
 
     def find(source: Source) -> CommitHandle:
         return CommitHandle(RepoName(source.project, source.repo, USER), source.branch, ids[source.position])

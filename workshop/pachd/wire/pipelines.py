@@ -19,6 +19,7 @@ from workshop.pachd.spec import translate
 from workshop.pachd.spec.fields import JsonFault, dump, load, parse
 from workshop.pachd.wire.pps_messages import (
     NAME_MISSING,
+    document,
     pipeline_info,
     pipeline_json,
     pipeline_message,
@@ -54,7 +55,7 @@ def _text(request: Any) -> str:
             "validate request: invalid CreatePipelineRequest.Pipeline: embedded message failed validation"
             f" | caused by: {NAME_MISSING}"
         )
-    return dump(json_format.MessageToDict(request))
+    return dump(document(request))
 
 
 class Pipelines:

@@ -9,13 +9,14 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from workshop.pachd.errors import InvalidArgument
+from workshop.pachd.errors import InvalidArgument, PachydermError
 from workshop.pachd.model import DEFAULT_PROJECT, SPEC, USER, CommitName, JobName, PipelineName
 from workshop.pachd.pps import status
 from workshop.pachd.pps.live import Live, WorkerStatus
 from workshop.pachd.pps.records import Job, JobState, Pipeline
 from workshop.pachd.spec import inputs
 from workshop.pachd.wire import encode
+from workshop.pachd.wire.names import bounded
 from workshop.pachd.wire.schema import message_class, pfs_v2, pps_v2
 
 _PipelineDetails = message_class("pps_v2.PipelineInfo.Details")
@@ -63,7 +64,8 @@ def time(stamp: Any, nanoseconds: int | None) -> None:
 
 
 def nanoseconds(stamp: Any) -> int:
-    return stamp.seconds * 10**9 + stamp.nanos
+    """Nanoseconds since the epoch of a Timestamp, brought into what a column holds."""
+    return bounded(stamp.seconds * 10**9 + stamp.nanos)
 
 
 def pipeline_message(name: PipelineName) -> Any:
@@ -183,3 +185,11 @@ def job_json(info: bytes) -> str:
 def _json(message: Any) -> str:
     """The protocol's field names, enums by name, unset fields left out."""
     return json.dumps(json_format.MessageToDict(message, preserving_proto_field_name=True))
+
+
+def document(message: Any) -> dict[str, Any]:
+    """A request's message as JSON has it; refused when JSON cannot say it, as a time after the year 9999."""
+    try:
+        return json_format.MessageToDict(message)
+    except (json_format.Error, ValueError, OverflowError) as fault:
+        raise PachydermError(f"could not marshal {message.DESCRIPTOR.name} to JSON: {fault}") from None
