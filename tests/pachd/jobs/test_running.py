@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import socket
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from python_pachyderm.proto.v2.pfs import pfs_pb2 as pfs
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
 
 from workshop.pachd.scheduler.jobrun import shares
+from workshop.pachd.store import blobs
 
 SPOUT = """
 import python_pachyderm, time
@@ -252,6 +254,25 @@ def test_a_datum_of_thousands_of_files_and_a_long_standard_input_reach_the_worke
     job = make(client, "p", pfs_input("in", "/"), script)
     assert wait(client, "p", job).state == pps.JOB_SUCCESS
     assert tree(client, "p", job) == {"/count": "1200\n"}
+
+
+def test_a_job_whose_input_is_lost_fails_with_the_reason_and_others_go_on(pachd):
+    client = pachd.client()
+    for name in ("good", "bad"):
+        client.create_repo(name)
+    put(client, "good", {"/a": "kept"})
+    put(client, "bad", {"/a": "lost"})
+    lost = blobs.digest(b"lost")
+    with sqlite3.connect(pachd.state / "pachd.sqlite") as database:
+        database.execute("DELETE FROM chunk WHERE hash = ?", (lost,))
+    first = make(client, "reader", pfs_input("bad"), "cp /pfs/bad/a /pfs/out/a")
+    second = make(client, "other", pfs_input("good"), "cp /pfs/good/a /pfs/out/a")
+    info = wait(client, "reader", first)
+    assert info.state == pps.JOB_FAILURE
+    assert info.reason == f"chunk {lost.hex()} is not stored: run fsck to see which files it belongs to"
+    assert wait(client, "other", second).state == pps.JOB_SUCCESS
+    again = put(client, "bad", {"/a": "found"})
+    assert wait(client, "reader", again).state == pps.JOB_SUCCESS
 
 
 def test_parallel_workers_really_run_at_once(pachd, tmp_path):

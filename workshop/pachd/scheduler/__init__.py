@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any
 
 from workshop.pachd import containers, runner
-from workshop.pachd.errors import PachydermError
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import jobs, pipelines, secrets
@@ -28,6 +27,7 @@ from workshop.pachd.runner import SandboxLost
 from workshop.pachd.scheduler import starting
 from workshop.pachd.scheduler.crons import Crons
 from workshop.pachd.scheduler.egress import Egress
+from workshop.pachd.scheduler.faults import Faults
 from workshop.pachd.scheduler.jobrun import JobRun
 from workshop.pachd.scheduler.services import Service
 from workshop.pachd.workers import Pool, Surroundings, Worker
@@ -35,6 +35,7 @@ from workshop.pachd.workers import Pool, Surroundings, Worker
 log = logging.getLogger(__name__)
 
 IDLE = 60.0  # seconds after which a worker without work gives its process back
+STUMBLED = 0.25  # seconds until the next try when the store takes no writes
 TRANSFORM, SPOUT, SERVICE = 1, 2, 3
 Run = JobRun | Service
 
@@ -49,6 +50,7 @@ class Scheduler:
         self.pools: dict[PipelineName, Pool] = {}
         self.crons = Crons(self)
         self.egresses = Egress(self)
+        self.faults = Faults(self)
         self.inbox: list[Callable[[], None]] = []  # what other threads want done on this one
         self.errors: dict[PipelineName, str] = {}
         self._known: dict[PipelineName, Pipeline] = {}
@@ -97,7 +99,7 @@ class Scheduler:
                 self._turn()
             except Exception:
                 log.exception("the scheduler stumbled and goes on")
-                time.sleep(0.05)
+                time.sleep(STUMBLED)
         for pool in list(self.pools.values()):
             self._close_pool(pool)
         self.shared.spares.close()
@@ -105,16 +107,17 @@ class Scheduler:
     def _turn(self) -> None:
         while self.inbox:
             self.inbox.pop(0)()
+        self.faults.settle()
         if self._seen != self.store.changes.count:
             self._seen = self.store.changes.count
             self._look()
         busy = False
         for run in list(self.runs.values()):
-            busy = run.step() or busy
-            run.note()
+            busy = bool(self.faults.contain(run.pipeline.name, run.key, run.step)) or busy
+            self.faults.contain(run.pipeline.name, run.key, run.note)
         timers = [run.next_note() for run in self.runs.values()] + [self.crons.next_time()]
         due = min((when for when in timers if when is not None), default=time.monotonic() + IDLE / 2)
-        changed = self._seen != self.store.changes.count or bool(self.inbox)
+        changed = self._seen != self.store.changes.count or bool(self.inbox) or self.faults.waiting
         if not self.runs and self._known and self.shared.spares is not None and not changed:
             changed = self.shared.spares.refill()  # while nothing else is to be done
         wait = 0.0 if busy or changed else min(IDLE / 2, max(0.0, due - time.monotonic()))
@@ -157,7 +160,7 @@ class Scheduler:
         self._known = current
         for name, rows in waiting.items():
             if name in current and _runs(current[name]):
-                self._advance(current[name], rows)
+                self.faults.contain(name, rows[0]["set_id"], partial(self._advance, current[name], rows))
         self._settle(current, waiting)
 
     def _changed(self, pipeline: Pipeline, has_work: bool) -> None:
@@ -299,7 +302,7 @@ class Scheduler:
                     worker.current = None
                     worker.starts = 0
                     worker.used_at = time.monotonic()
-                run.event(worker, event)
+                self.faults.contain(run.pipeline.name, run.key, partial(run.event, worker, event))
 
     def _lost(self, worker: Worker, run: Run | None, why: str) -> None:
         """A sandbox is gone. Its datums are run again, unless it never comes up."""
@@ -360,16 +363,6 @@ class Scheduler:
                 worker.sandbox.send(("restart", key, index))
             except SandboxLost as error:
                 self._lost(worker, self.runs.get(worker.pool.name), str(error))
-
-    def fail(self, run: Run, reason: str) -> None:
-        """End a job as failed, whatever else was going on."""
-        try:
-            with self.pfs.transaction() as tx:
-                if run.job is not None:
-                    jobs.finish(tx, run.job, JobState.FAILURE, reason)
-        except PachydermError:
-            log.exception("job %s could not be failed", run.job)
-        run.cancel()
 
 
 def _runs(pipeline: Pipeline) -> bool:

@@ -90,7 +90,7 @@ def cannot_start(scheduler: Scheduler, name: PipelineName, run: Run, why: str) -
     """Its worker does not come up however often it is tried: the pipeline is CRASHING, the job fails with the cause."""
     with scheduler.pfs.transaction() as tx:
         pipelines.set_state(tx.db, run.pipeline, PipelineState.CRASHING, f"worker cannot be started: {why}")
-    scheduler.fail(run, f"worker cannot be started: {why}")
+    scheduler.faults.fail(JobName(name, run.key), f"worker cannot be started: {why}")
 
 
 def secret_values(db: sqlite3.Connection, pool: Pool, wanted: list[dict[str, Any]], secrets: Any) -> dict[str, str]:
