@@ -13,6 +13,7 @@ from workshop.pachd.pfs.rows import Commit
 
 _SUFFIX = re.compile(r"(?:\.(?P<nth>\d{1,18}))?(?:(?P<carets>\^+|~+)|[\^~](?P<back>\d{1,18}))?")
 _ID = re.compile(r"[0-9a-fA-F]{12}4[0-9a-fA-F]{19}")
+_UINT32 = (1 << 32) - 1  # offsets are that wide: `b.0`, one before the first, is one past all there could be
 
 UP = """
     WITH RECURSIVE up(id, depth) AS (
@@ -27,9 +28,9 @@ def resolve(db: sqlite3.Connection, handle: CommitHandle) -> Commit:
 
     An id that this repo has no commit of means the commit of this repo in the provenance of that id's set.
     """
-    if not handle.id and not handle.branch:
-        raise errors.PachydermError("pick commit tx: cannot pick commit with no ID or branch")
     try:
+        if not handle.id and not handle.branch:
+            raise errors.PachydermError("cannot pick commit with no ID or branch")
         return _pick(db, handle, handle.branch * (not handle.id or handle.id[0] in ".^~") + handle.id)
     except errors.NotFound as error:
         alias = _alias(db, handle.repo, handle.id)
@@ -37,6 +38,8 @@ def resolve(db: sqlite3.Connection, handle: CommitHandle) -> Commit:
             wrapping = "" if error.full != error.text else f"commit {handle.repo}@{handle.id} not found\n"
             raise error.within(f"pick commit tx: {wrapping}") from None
         return alias
+    except errors.PachydermError as error:
+        raise error.wrapped("pick commit tx: ") from None
 
 
 def _pick(db: sqlite3.Connection, handle: CommitHandle, text: str) -> Commit:
@@ -44,22 +47,17 @@ def _pick(db: sqlite3.Connection, handle: CommitHandle, text: str) -> Commit:
     base, suffix = (text[: at.start()], text[at.start() :]) if at else (text, "")
     match = _SUFFIX.fullmatch(suffix)
     if match is None:
-        raise errors.PachydermError(
-            f"pick commit tx: calculate offset {handle}: count offset and clean: invalid ancestry format"
-        )
+        raise errors.PachydermError(f"calculate offset {handle}: count offset and clean: invalid ancestry format")
     steps = int(match["back"] or len(match["carets"] or ""))
     if match["nth"] is not None:
         if _ID.fullmatch(base):
             raise errors.PachydermError(
-                f"pick commit tx: unmarshal branch picker {handle}: "
-                "invalid branch picker: name refers to a commit, not a branch"
+                f"unmarshal branch picker {handle}: invalid branch picker: name refers to a commit, not a branch"
             )
-        number = int(match["nth"]) - steps
-        if number < 1:
-            raise errors.PachydermError(
-                f"pick commit tx: calculate offset {handle}: there should be less ancestors than descendants"
-            )
-        return nth(db, _head(db, handle, base), number)
+        offset = int(match["nth"]) - 1
+        if steps > offset and steps:
+            raise errors.PachydermError(f"calculate offset {handle}: there should be less ancestors than descendants")
+        return from_root(db, _head(db, handle, base), (offset - steps) & _UINT32)
     start = _by_id(db, handle, base.lower()) if _ID.fullmatch(base) else _head(db, handle, base)
     return back(db, start, steps)
 
@@ -96,23 +94,27 @@ def back(db: sqlite3.Connection, start: Commit, count: int) -> Commit:
         query.replace("IS NOT NULL)", "IS NOT NULL AND depth < :limit)"), {"start": start.row, "limit": limit}
     ).fetchone()
     if found["depth"] < count:
-        repo = start.name.repo
         raise errors.PachydermError(
-            "pick commit tx: picking commit: invalid offset for ancestor of commit: "
-            f"{repo.project}/{repo.name}.{repo.type}@{start.id}, offset requested: {count}, "
-            f"offset traversable: {found['depth']}"
+            f"picking commit: invalid offset for ancestor of commit: {_key(start)}, "
+            f"offset requested: {count}, offset traversable: {found['depth']}"
         )
     return rows.commit_by_row(db, found["id"])
 
 
-def nth(db: sqlite3.Connection, head: Commit, number: int) -> Commit:
-    """The n-th commit of the line that ends at `head`, counted from 1; the head when the line is shorter."""
-    line = db.execute(UP + "SELECT id FROM up ORDER BY depth DESC LIMIT 1 OFFSET :skip", _skip(head, number)).fetchone()
-    return rows.commit_by_row(db, line["id"]) if line else head
+def from_root(db: sqlite3.Connection, head: Commit, offset: int) -> Commit:
+    """The commit so many steps after the first of the line that ends at `head`; one step past the head is it too."""
+    deepest = db.execute(UP + "SELECT max(depth) AS depth FROM up", {"start": head.row}).fetchone()["depth"]
+    if deepest + 1 < offset:
+        raise errors.PachydermError(
+            f"picking commit: invalid offset from branch root for head commit: {_key(head)}, "
+            f"offset: {offset}, maximum depth: {deepest + 1}"
+        )
+    return back(db, head, max(0, deepest - offset))
 
 
-def _skip(head: Commit, number: int) -> dict[str, int]:
-    return {"start": head.row, "skip": min(number - 1, 1 << 40)}
+def _key(commit: Commit) -> str:
+    repo = commit.name.repo
+    return f"{repo.project}/{repo.name}.{repo.type}@{commit.id}"
 
 
 def _alias(db: sqlite3.Connection, repo: RepoName, id: str) -> Commit | None:

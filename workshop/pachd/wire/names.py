@@ -80,19 +80,23 @@ def required_project(request: Any) -> str:
 
 
 def picked_project(db: sqlite3.Connection, picker: Any) -> rows.Project:
-    name = picker.name or DEFAULT_PROJECT
-    found = rows.find_project(db, name)
+    if picker.WhichOneof("picker") is None:
+        raise errors.PachydermError("project picker cannot be nil")
+    found = rows.find_project(db, picker.name)
     if found is None:
-        raise errors.NotFound(f'picking project: project "{name}" not found')
+        missing = f'project "{picker.name}" not found' if picker.name else "project not found"
+        raise errors.NotFound(f"picking project: {missing}")
     return found
 
 
 def picked_repo(db: sqlite3.Connection, picker: Any) -> rows.Repo:
+    if picker.WhichOneof("picker") is None:
+        raise errors.PachydermError("repo picker cannot be nil")
     try:
-        picked_project(db, picker.name.project)
-    except errors.NotFound as error:
+        project = picked_project(db, picker.name.project)
+    except errors.PachydermError as error:
         raise error.wrapped("picking repo: ") from None
-    name = RepoName(picker.name.project.name or DEFAULT_PROJECT, picker.name.name, picker.name.type or USER)
+    name = RepoName(project.name, picker.name.name, picker.name.type or USER)
     found = rows.find_repo(db, name)
     if found is None:
         raise errors.NotFound(f"picking repo: get repo info with id: {missing_repo_row(name)}")
@@ -108,7 +112,7 @@ def picked_branch(db: sqlite3.Connection, picker: Any) -> rows.Branch:
         raise errors.PachydermError("branch picker cannot be nil")
     try:
         repo = picked_repo(db, picker.name.repo).name
-    except errors.NotFound as error:
+    except errors.PachydermError as error:
         raise error.wrapped("picking branch: ") from None
     found = rows.find_branch(db, BranchName(repo, picker.name.name))
     if found is None:
@@ -137,7 +141,7 @@ def _picked_commit(db: sqlite3.Connection, picker: Any) -> rows.Commit:
         return rows.commit_by_row(db, picked_branch(db, picker.branch_head).head)
     if kind == "branch_root":
         head = rows.commit_by_row(db, picked_branch(db, picker.branch_root.branch).head)
-        return ancestry.nth(db, head, picker.branch_root.offset + 1)
+        return ancestry.from_root(db, head, picker.branch_root.offset)
     if kind == "ancestor":
         ancestors, start = 0, picker
         while start.WhichOneof("picker") == "ancestor":
