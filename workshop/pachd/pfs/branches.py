@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workshop.pachd import errors, ids
+from workshop.pachd import errors
 from workshop.pachd.model import BranchName, CommitHandle
 from workshop.pachd.pfs import commits, rows, triggers
-from workshop.pachd.pfs.heads import put_head
+from workshop.pachd.pfs.heads import check_is_no_id, put_head
 from workshop.pachd.pfs.rows import Branch, Commit
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def create(
     provenance: upstream branches, each with whether it never propagates; missing ones are made. `specs` says the
     same of some of them apart. A branch without a head, or with another provenance than before, gets an empty one.
     """
-    never = dict(provenance)  # given twice counts once
+    never = dict(provenance)  # given twice counts once, but is another list than before
     if trigger is not None:
         triggers.check(tx.db, branch, trigger)
         if never:
@@ -52,16 +52,18 @@ def create(
     if any(upstream.repo == branch.repo for upstream in never):
         raise errors.PachydermError(f"repo {branch.repo} cannot be in the provenance of its own branch")
     found = rows.find_branch(tx.db, branch)
-    before = {row["upstream"] for row in _direct(tx.db, found.row)} if found else set()
+    before = sorted(row["upstream"] for row in _direct(tx.db, found.row)) if found else []
     if found is not None:
         _refuse_cycle(tx.db, found, upstreams)
         new_head = new_head or rows.commit_by_row(tx.db, found.head)
-    wanted = {upstream.row for upstream in upstreams}
+    wanted = sorted(upstream.row for upstream in upstreams)
+    same = wanted == before and len(provenance) == len(before)
     moved = head is not None
-    if new_head is None or (wanted and wanted != before):
+    if new_head is None or (wanted and not same):
         heads = [rows.branch_by_row(tx.db, upstream.row).head for upstream in upstreams]
         new_head = commits.empty(tx, repo.row, branch, heads, new_head)
         moved = True
+    check_is_no_id(branch.name, "create branch: ")
     row = put_head(tx, repo.row, branch, found, new_head.row)
     _put_provenance(tx.db, row, [(upstream.row, never[upstream.name]) for upstream in upstreams])
     if trigger is not None:
@@ -94,9 +96,11 @@ def _fill(tx: Transaction, name: BranchName) -> Branch:
     if found is not None:
         return found
     repo = rows.repo(tx.db, name.repo)
-    if ids.is_id(name.name):
-        raise errors.PachydermError("fill new branches: upsert branch: update head: branch name cannot be a UUID V4")
-    head = commits.empty(tx, repo.row, name, [], None)
+    check_is_no_id(name.name, "fill new branches: upsert branch: ")
+    try:
+        head = commits.empty(tx, repo.row, name, [], None)
+    except errors.PachydermError as error:
+        raise error.within("create empty commit: ") from None
     return rows.branch_by_row(tx.db, put_head(tx, repo.row, name, None, head.row))
 
 
@@ -171,12 +175,20 @@ def inspect(db: sqlite3.Connection, name: BranchName) -> Branch:
     return rows.branch(db, name)
 
 
-def list_(db: sqlite3.Connection, repo: rows.Repo | None = None, reverse: bool = False) -> list[Branch]:
-    """The branches of a repo, or of all, newest first."""
+def list_(db: sqlite3.Connection, repo: rows.Repo, reverse: bool = False) -> list[Branch]:
+    """The branches of a repo, newest first."""
     order = "ASC" if reverse else "DESC"
-    where = "WHERE branch.repo = ?" if repo else ""
-    values = (repo.row,) if repo else ()
-    return list(rows.branches(db, f"{where} ORDER BY branch.created {order}, branch.id {order}", values))
+    return list(
+        rows.branches(db, f"WHERE branch.repo = ? ORDER BY branch.created {order}, branch.id {order}", (repo.row,))
+    )
+
+
+def list_of_many(db: sqlite3.Connection, project: str = "", type: str = "", reverse: bool = False) -> list[Branch]:
+    """The branches of all repos of a project and of a type (any: ''), newest first."""
+    order = "ASC" if reverse else "DESC"
+    query = f"""WHERE ? IN ('', repo.project) AND ? IN ('', repo.type)
+        ORDER BY branch.created {order}, branch.id {order}"""
+    return list(rows.branches(db, query, (project, type)))
 
 
 def _direct(db: sqlite3.Connection, row: int) -> list[sqlite3.Row]:

@@ -11,7 +11,7 @@ from workshop.pachd import errors, ids, provenance
 from workshop.pachd.model import BranchName, CommitHandle
 from workshop.pachd.pfs import acting, contents, rows
 from workshop.pachd.pfs.ancestry import resolve, set_provenance
-from workshop.pachd.pfs.heads import FORGOTTEN, put_head, upstream_heads
+from workshop.pachd.pfs.heads import FORGOTTEN, check_is_no_id, put_head, upstream_heads
 from workshop.pachd.pfs.rows import Branch, Commit
 from workshop.pachd.store import collection
 
@@ -95,6 +95,7 @@ def _start(tx: Transaction, branch: BranchName, parent: CommitHandle | None, des
     try:
         above = _parent_to_be(tx.db, found, parent)
         commit = add(tx, repo.row, branch, above, provenance, rows.USER, description=description)
+        check_is_no_id(branch.name, "create commit: ")
         moved = put_head(tx, repo.row, branch, found, commit.row)
     except errors.PachydermError as error:
         raise error.within("create commit: ") from None

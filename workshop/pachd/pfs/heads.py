@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 FORGOTTEN = "list branch in transaction: for each branch: the branch head cannot be a forgotten commit"
 
 
+def check_is_no_id(name: str, wrapping: str) -> None:
+    """Refuse a new branch that is named like a commit."""
+    if ids.is_id(name):
+        raise errors.PachydermError(f"{wrapping}update head: branch name cannot be a UUID V4")
+
+
 def put_head(tx: Transaction, repo: int, name: BranchName, found: Branch | None, head: int) -> int:
     """Point a branch at a commit, making the branch when it was not found; its row."""
     if tx.db.execute("SELECT 1 FROM commits WHERE id = ? AND forgotten", (head,)).fetchone():
@@ -22,8 +28,6 @@ def put_head(tx: Transaction, repo: int, name: BranchName, found: Branch | None,
     if found is not None:
         tx.db.execute("UPDATE branch SET head = ?, updated = ? WHERE id = ?", (head, tx.now, found.row))
         return found.row
-    if ids.is_id(name.name):
-        raise errors.PachydermError("create branch: update head: branch name cannot be a UUID V4")
     row = tx.db.execute(
         "INSERT INTO branch (repo, name, head, created, updated) VALUES (?, ?, ?, ?, ?)",
         (repo, name.name, head, tx.now, tx.now),

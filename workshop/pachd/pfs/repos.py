@@ -24,13 +24,13 @@ LONGEST_PROJECT = 51
 
 
 def check_project_name(name: str) -> None:
+    length = len(name.encode())
     try:
-        rows.check_name(name)
-        if len(name) > LONGEST_PROJECT:
+        if length > LONGEST_PROJECT:
             raise errors.PachydermError(
-                f'project name "{name}" is {len(name) - LONGEST_PROJECT} characters longer '
-                f"than the {LONGEST_PROJECT} max"
+                f'project name "{name}" is {length - LONGEST_PROJECT} characters longer than the {LONGEST_PROJECT} max'
             )
+        rows.check_name(name)
         if not re.match("[a-zA-Z0-9]", name):
             raise errors.PachydermError("project names must start with an alphanumeric character")
     except errors.PachydermError as error:
@@ -115,9 +115,9 @@ def inspect(db: sqlite3.Connection, name: RepoName) -> Repo:
 
 
 def list_(
-    db: sqlite3.Connection, type: str = "", projects: Sequence[str] = (), limit: int = 0, offset: int = 0
+    db: sqlite3.Connection, type: str = "", projects: Sequence[str] = (), limit: int = -1, offset: int = 0
 ) -> list[Repo]:
-    """Repos by project and name, of all types unless one is given, of all projects unless some are."""
+    """Repos by project and name, of all types unless one is given, of all projects unless some are (-1: no limit)."""
     if type and type not in TYPES:
         raise errors.PachydermError(
             "WithReadContext: listRepoInTransaction: for each repo: for each repo: getting page: "
@@ -131,7 +131,7 @@ def list_(
         where.append("project IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(list(projects)))
     query = f"SELECT * FROM repo {'WHERE ' + ' AND '.join(where) if where else ''} ORDER BY project, name, id"
-    return [rows.repo_of(row) for row in db.execute(f"{query} LIMIT ? OFFSET ?", (*values, limit or -1, offset))]
+    return [rows.repo_of(row) for row in db.execute(f"{query} LIMIT ? OFFSET ?", (*values, limit, offset))]
 
 
 def size(db: sqlite3.Connection, repo: Repo) -> int:
@@ -155,15 +155,17 @@ def delete(tx: Transaction, name: RepoName, force: bool = False) -> bool:
         return False
     query = "SELECT * FROM repo WHERE project = ? AND name = ? ORDER BY id"
     related = [rows.repo_of(row) for row in tx.db.execute(query, (name.project, name.name))]
+    try:
+        _check_are_no_pipelines(tx.db, related)
+    except errors.PachydermError as error:
+        raise error.within(f'error checking whether repo "{name}" can be deleted: ') from None
     delete_many(tx, related if name.type == USER else [found], force, "delete repo: ")
     return True
 
 
 def delete_many(tx: Transaction, repos: Sequence[Repo], force: bool, prefix: str = "") -> None:
     """Take repos away together; how they depend on each other does not matter."""
-    for repo in repos:
-        if _is_pipelines(tx.db, repo.name):
-            raise errors.PachydermError("cannot delete a repo associated with a pipeline - delete the pipeline instead")
+    _check_are_no_pipelines(tx.db, repos)
     for branch in _downstream_first(tx.db, repos):
         try:
             branches.remove(tx, branch, force)
@@ -189,9 +191,11 @@ def _downstream_first(db: sqlite3.Connection, repos: Iterable[Repo]) -> list[Bra
     return sorted(found, key=lambda branch: -sum(1 for _ in branches.walk(db, branch.row, "provenance")))
 
 
-def _is_pipelines(db: sqlite3.Connection, name: RepoName) -> bool:
-    query = "SELECT 1 FROM pipeline WHERE project = ? AND name = ? LIMIT 1"
-    return db.execute(query, (name.project, name.name)).fetchone() is not None
+def _check_are_no_pipelines(db: sqlite3.Connection, repos: Iterable[Repo]) -> None:
+    for name in (repo.name for repo in repos):
+        query = "SELECT 1 FROM pipeline WHERE project = ? AND name = ? LIMIT 1"
+        if db.execute(query, (name.project, name.name)).fetchone() is not None:
+            raise errors.PachydermError("cannot delete a repo associated with a pipeline - delete the pipeline instead")
 
 
 def delete_all(tx: Transaction) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 from workshop.pachd import errors
-from workshop.pachd.model import BranchName
 from workshop.pachd.pfs import Pfs, Transaction, branches, rows
 from workshop.pachd.wire import infos
 from workshop.pachd.wire.names import (
@@ -56,14 +56,11 @@ class Branches:
     @raw_answer
     def ListBranch(self, request: Any, call: Call) -> list[bytes]:
         with self.pfs.store.database.read() as db:
-            named = request.HasField("repo") and request.repo.name
-            repo = rows.repo(db, repo_name(request.repo)) if named else None
-            return [infos.branch_info(db, branch) for branch in branches.list_(db, repo, request.reverse)]
+            return [infos.branch_info(db, branch) for branch in _listed(db, request)]
 
-    @transactional("delete_branch")
+    @transactional("delete_branch", check=lambda request: required(request, "branch"))
     def DeleteBranch(self, request: Any, tx: Transaction) -> Any:
-        message = required(request, "branch")
-        branches.delete(tx, BranchName(repo_name(message.repo), message.name), request.force)
+        branches.delete(tx, branch_name(request.branch), request.force)
         return google.Empty()
 
     @raw_answer
@@ -81,3 +78,13 @@ class Branches:
                 found = branches.walk(db, start.row, direction, limit, depth)
                 for row, _ in list(found):
                     yield infos.branch_info(db, rows.branch_by_row(db, row), with_head=False)
+
+
+def _listed(db: sqlite3.Connection, request: Any) -> list[rows.Branch]:
+    """The branches that a ListBranch asks for: of a repo, of a project when its name is left out, or all."""
+    if not request.HasField("repo"):
+        return branches.list_of_many(db, reverse=request.reverse)
+    name = repo_name(request.repo)
+    if not name.name:
+        return branches.list_of_many(db, name.project, request.repo.type, request.reverse)
+    return branches.list_(db, rows.repo(db, name), request.reverse)

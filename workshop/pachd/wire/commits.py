@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from workshop.pachd import errors
+from workshop.pachd import errors, ids
 from workshop.pachd.model import CommitHandle
 from workshop.pachd.pfs import Pfs, Transaction, commits, history, rows, squash
 from workshop.pachd.wire import encode, infos
@@ -34,7 +34,7 @@ class Commits:
 
     # ------------------------------------------------------------------ writing
 
-    @transactional("start_commit")
+    @transactional("start_commit", check=lambda request: optional_commit(request, "parent"))
     def StartCommit(self, request: Any, tx: Transaction) -> Any:
         parent = optional_commit(request, "parent")
         if not request.HasField("branch") or not request.branch.name:
@@ -61,7 +61,7 @@ class Commits:
             commits.clear(tx, handle)
         return google.Empty()
 
-    @transactional("squash_commit_set")
+    @transactional("squash_commit_set", check=lambda request: _set_id(request))
     def SquashCommitSet(self, request: Any, tx: Transaction) -> Any:
         squash.squash_set(tx, _set_id(request))
         return google.Empty()
@@ -251,6 +251,13 @@ def _set_id(request: Any) -> str:
 
 
 def _picked(request: Any) -> CommitHandle:
+    """The commit of a call that fills nothing in: neither a repo from the branch, nor a project."""
     if not request.HasField("commit"):
         raise errors.PachydermError("pick commit tx: cannot pick nil commit")
-    return commit_handle(request.commit)
+    commit = request.commit
+    if not commit.HasField("repo"):
+        raise errors.PachydermError("pick commit tx: cannot pick commit with no repo")
+    if not commit.repo.project.name and (commit.id or commit.branch.name):
+        by = "" if ids.is_id(commit.id.lower()) else "picking branch: "
+        raise errors.PachydermError(f"pick commit tx: picking commit: {by}picking repo: project picker cannot be nil")
+    return commit_handle(commit)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from workshop.pachd import errors
-from workshop.pachd.model import DEFAULT_PROJECT
 from workshop.pachd.pfs import Pfs, Transaction, repos
 from workshop.pachd.wire import infos
 from workshop.pachd.wire.names import bounded, repo_message, repo_name, required, required_project, required_repo
@@ -70,21 +69,22 @@ class Repos:
 
     @raw_answer
     def ListRepo(self, request: Any, call: Call) -> list[bytes]:
-        projects = [project.name or DEFAULT_PROJECT for project in request.projects]
+        projects = [project.name for project in request.projects]
         page = request.page
+        limit = page.page_size if request.HasField("page") else -1
         with self.pfs.store.database.read() as db:
             offset = bounded(page.page_size * page.page_index)
-            found = repos.list_(db, request.type, projects, limit=page.page_size, offset=offset)
+            found = repos.list_(db, request.type, projects, limit=limit, offset=offset)
             return [infos.repo_info(db, repo, listed=True) for repo in found]
 
-    @transactional("delete_repo")
+    @transactional("delete_repo", check=lambda request: _named(request))
     def DeleteRepo(self, request: Any, tx: Transaction) -> Any:
         if not request.HasField("repo"):
-            raise errors.InvalidArgument("no repo specified")
+            raise errors.PachydermError("must specify repo")
         return pfs_v2.DeleteRepoResponse(deleted=repos.delete(tx, repo_name(request.repo), request.force))
 
     def DeleteRepos(self, request: Any, call: Call) -> Any:
-        projects = [project.name or DEFAULT_PROJECT for project in request.projects]
+        projects = [project.name for project in request.projects]
         if not request.all and not projects:
             return pfs_v2.DeleteReposResponse()
         with self.pfs.transaction() as tx:
@@ -93,8 +93,10 @@ class Repos:
         return pfs_v2.DeleteReposResponse(repos=[repo_message(repo.name) for repo in found])
 
     def ReposSummary(self, request: Any, call: Call) -> Any:
+        if any(picker.WhichOneof("picker") is None for picker in request.projects):
+            raise errors.PachydermError("project picker is of an unknown type: <nil>")
+        names = [picker.name for picker in request.projects]
         with self.pfs.store.database.read() as db:
-            names = [picker.name for picker in request.projects]
             return pfs_v2.ReposSummaryResponse(
                 summaries=[
                     pfs_v2.ReposSummary(project=pfs_v2.Project(name=name), user_repo_count=count, size_bytes=size)
@@ -109,3 +111,8 @@ class Repos:
 
     def ActivateAuth(self, request: Any, call: Call) -> Any:
         raise errors.Unimplemented("the auth service is not activated")
+
+
+def _named(request: Any) -> None:
+    if not request.HasField("repo"):
+        raise errors.InvalidArgument("no repo specified")

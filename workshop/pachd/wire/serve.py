@@ -51,17 +51,22 @@ def partly(missing: str) -> Callable[[Handler], Handler]:
 
 
 def transactional(
-    field: str, pack: Callable[[Any], Any] | None = None, unpack: Callable[[Any], Any] | None = None
+    field: str,
+    pack: Callable[[Any], Any] | None = None,
+    unpack: Callable[[Any], Any] | None = None,
+    check: Callable[[Any], Any] | None = None,
 ) -> Callable[[Handler], Handler]:
     """The method, of signature (self, request, tx), may be part of a transaction, stored in TransactionRequest.`field`.
 
-    pack and unpack turn the RPC's request into the stored message and back, where the two differ.
+    pack and unpack turn the RPC's request into the stored message and back, where the two differ. check refuses a
+    request as it comes, before it is part of any transaction.
     """
 
     def mark(method: Handler) -> Handler:
         method.transactional = field  # type: ignore[attr-defined]
         method.pack = pack or (lambda request: request)  # type: ignore[attr-defined]
         method.unpack = unpack or (lambda stored: stored)  # type: ignore[attr-defined]
+        method.check = check or (lambda request: None)  # type: ignore[attr-defined]
         return method
 
     return mark

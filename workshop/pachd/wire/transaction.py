@@ -10,10 +10,13 @@ import time
 from typing import Any
 
 from workshop.pachd import errors, ids
-from workshop.pachd.pfs import Pfs
+from workshop.pachd.pfs import Pfs, Transaction
 from workshop.pachd.store import pending
 from workshop.pachd.wire.schema import google, transaction_v2
 from workshop.pachd.wire.serve import Call, Handler, Transactor
+
+_REQUIRED = {"delete_branch": "branch", "update_job_state": "job"}
+_EMBEDDED = "embedded message failed validation | caused by: "
 
 
 class Transactions(Transactor):
@@ -34,6 +37,7 @@ class Transactions(Transactor):
                     self._methods.setdefault(method.transactional, (servicer, method))
 
     def run(self, servicer: Any, method: Handler, request: Any, call: Call) -> Any:
+        method.check(request)  # type: ignore[attr-defined]
         if call.transaction:
             return self._append(call.transaction, method, request)
         with self._pfs.transaction() as tx:
@@ -74,13 +78,8 @@ class Transactions(Transactor):
         del info.responses[:]
         with self._pfs.transaction(set_id=info.transaction.id, dry_run=not keep) as tx:
             for number, stored in enumerate(info.requests, 1):
-                kinds = [(field, value) for field, value in stored.ListFields() if field.name in self._methods]
-                if not kinds:
-                    raise errors.PachydermError("unrecognized transaction request type")
-                field, value = kinds[0]
-                method = self._methods[field.name][1]
                 try:
-                    answer = method(method.unpack(value), tx)  # type: ignore[attr-defined]
+                    answer = self._run_stored(stored, tx)
                 except errors.PachydermError as error:
                     raise type(error)(f"error running request {number} of {len(info.requests)}: {error.full}") from None
                 answers.append(answer)
@@ -90,6 +89,13 @@ class Transactions(Transactor):
             if stored_too and not pending.delete(tx.db, info.transaction.id):
                 raise _missing(info.transaction.id)
         return answers
+
+    def _run_stored(self, stored: Any, tx: Transaction) -> Any:
+        for field, value in stored.ListFields():
+            if field.name in self._methods:
+                method = self._methods[field.name][1]
+                return method(method.unpack(value), tx)  # type: ignore[attr-defined]
+        raise errors.PachydermError("unrecognized transaction request type")
 
     # ------------------------------------------------------------------ RPCs
 
@@ -102,6 +108,7 @@ class Transactions(Transactor):
         return info.transaction
 
     def BatchTransaction(self, request: Any, call: Call) -> Any:
+        _check_batch(request)
         info = transaction_v2.TransactionInfo(requests=request.requests)
         info.transaction.id = ids.new_id()
         _set_now(info.started)
@@ -134,6 +141,24 @@ class Transactions(Transactor):
         with self._pfs.store.database.write() as db:
             pending.delete_all(db)
         return google.Empty()
+
+
+def _check_batch(batch: Any) -> None:
+    """Refuse requests that lack a message which the protocol's own rules require."""
+    wrong = [
+        f"invalid BatchTransactionRequest.Requests[{number}]: {_EMBEDDED}invalid TransactionRequest."
+        f"{_title(field.name)}: {_EMBEDDED}invalid {field.message_type.name}.{_title(_REQUIRED[field.name])}: "
+        "value is required"
+        for number, request in enumerate(batch.requests)
+        for field, value in request.ListFields()
+        if field.name in _REQUIRED and not value.HasField(_REQUIRED[field.name])
+    ]
+    if wrong:
+        raise errors.InvalidArgument("validate request: " + "; ".join(wrong))
+
+
+def _title(field: str) -> str:
+    return "".join(word.title() for word in field.split("_"))
 
 
 def _missing(id: str) -> errors.NotFound:
