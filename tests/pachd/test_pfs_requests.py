@@ -117,6 +117,26 @@ def test_a_picker_without_a_choice_is_refused_with_the_name_of_what_is_missing(p
     )
 
 
+def test_an_edit_needs_a_target_an_operation_and_a_key_with_a_name(place):
+    def refused(words, **parts):
+        request = metadata.EditMetadataRequest(edits=[metadata.Edit(**parts)])
+        rule = f"invalid EditMetadataRequest.Edits[0]: embedded message failed validation | caused by: {words}"
+        place.refused(
+            lambda message, timeout, metadata: place.wire("EditMetadata", message, "metadata.API"),
+            *(request, INVALID, f"validate request: {rule}"),
+        )
+
+    target = {"project": pfs_v2.ProjectPicker(name=place.project)}
+    refused("invalid Edit.Target: value is required; invalid Edit.Op: value is required")
+    refused("invalid Edit.Op: value is required", **target)
+    short = "value length must be at least 1 runes"
+    within = "embedded message failed validation | caused by: invalid Edit_"
+    refused(f"invalid Edit.AddKey: {within}AddKey.Key: {short}", add_key={"value": "v"}, **target)
+    refused(f"invalid Edit.DeleteKey: {within}DeleteKey.Key: {short}", delete_key={"key": ""}, **target)
+    nameless = {"replacement": {"": "v"}}
+    refused(f"invalid Edit.Replace: {within}Replace.Replacement[]: {short}", replace=nameless, **target)
+
+
 # ------------------------------------------------------------------ branches
 
 

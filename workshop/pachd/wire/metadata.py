@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from workshop.pachd import errors
 from workshop.pachd.model import SPEC, PipelineName, RepoName
 from workshop.pachd.pfs import Pfs, Transaction, metadata
 from workshop.pachd.wire import schema
-from workshop.pachd.wire.names import missing_repo_row, picked_branch, picked_commit, picked_project, picked_repo
+from workshop.pachd.wire.names import (
+    invalid,
+    missing_repo_row,
+    picked_branch,
+    picked_commit,
+    picked_project,
+    picked_repo,
+    title,
+)
 from workshop.pachd.wire.serve import Call
 
 
@@ -21,12 +30,37 @@ class Metadata:
         self._pfs = pfs
 
     def EditMetadata(self, request: Any, call: Call) -> Any:
+        _check(request)
         with self._pfs.transaction() as tx:
             wrong = [text for number, edit in enumerate(request.edits) if (text := _edit(tx, number, edit))]
             if wrong:
                 text = "apply edits: " + "\n".join(wrong)
                 raise (errors.FailedPrecondition if "already exists" in text else errors.PachydermError)(text)
         return schema.metadata.EditMetadataResponse()
+
+
+def _check(request: Any) -> None:
+    """Refuse edits of nothing, edits that do nothing, and keys without a name."""
+    wrong = [
+        invalid("EditMetadataRequest", f"Edits[{number}]", within="; ".join(faults))
+        for number, faults in enumerate(map(list, map(_faults, request.edits)))
+        if faults
+    ]
+    if wrong:
+        raise errors.InvalidArgument("validate request: " + "; ".join(wrong))
+
+
+def _faults(edit: Any) -> Iterator[str]:
+    for choice in ("target", "op"):
+        if edit.WhichOneof(choice) is None:
+            yield invalid("Edit", title(choice))
+    kind = edit.WhichOneof("op")
+    if kind is None:
+        return
+    field = "Replacement[]" if kind == "replace" else "Key"
+    if "" in (edit.replace.replacement if kind == "replace" else [getattr(edit, kind).key]):
+        cause = invalid(f"Edit_{title(kind)}", field, "value length must be at least 1 runes")
+        yield invalid("Edit", title(kind), within=cause)
 
 
 def _edit(tx: Transaction, number: int, edit: Any) -> str:
@@ -53,9 +87,7 @@ def _target(tx: Transaction, edit: Any) -> metadata.Target:
             return _pipeline(tx, edit.pipeline.name)
     except errors.NotFound as error:
         raise error.wrapped(f"pick {kind}: ") from None
-    if kind == "cluster":
-        return metadata.Cluster()
-    raise errors.PachydermError("unknown target <nil>")
+    return metadata.Cluster()
 
 
 def _pipeline(tx: Transaction, picked: Any) -> metadata.Target:
@@ -80,6 +112,4 @@ def _change(edit: Any) -> metadata.Change:
         return metadata.edit_key(edit.edit_key.key, edit.edit_key.value)
     if kind == "delete_key":
         return metadata.delete_key(edit.delete_key.key)
-    if kind == "replace":
-        return metadata.replace(dict(edit.replace.replacement))
-    return lambda pairs: pairs
+    return metadata.replace(dict(edit.replace.replacement))

@@ -60,9 +60,20 @@ def optional_commit(request: Any, field: str) -> CommitHandle | None:
 def required(request: Any, field: str, call: str = "validate request") -> Any:
     """A message that the protocol's own rules require."""
     if not request.HasField(field):
-        label = "".join(word.title() for word in field.split("_"))
-        raise errors.InvalidArgument(f"{call}: invalid {request.DESCRIPTOR.name}.{label}: value is required")
+        raise errors.InvalidArgument(f"{call}: {invalid(request.DESCRIPTOR.name, title(field))}")
     return getattr(request, field)
+
+
+def invalid(kind: str, field: str, reason: str = "value is required", within: str = "") -> str:
+    """The words of the protocol's own rules for a field; `within`: what is wrong in the message that it holds."""
+    if within:
+        reason = f"embedded message failed validation | caused by: {within}"
+    return f"invalid {kind}.{field}: {reason}"
+
+
+def title(field: str) -> str:
+    """A field's name as the rules write it: commit_set is CommitSet."""
+    return "".join(word.title() for word in field.split("_"))
 
 
 def bounded(number: int) -> int:

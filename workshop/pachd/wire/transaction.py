@@ -12,11 +12,11 @@ from typing import Any
 from workshop.pachd import errors, ids
 from workshop.pachd.pfs import Pfs, Transaction
 from workshop.pachd.store import pending
+from workshop.pachd.wire.names import invalid, title
 from workshop.pachd.wire.schema import google, transaction_v2
 from workshop.pachd.wire.serve import Call, Handler, Transactor
 
 _REQUIRED = {"delete_branch": "branch", "update_job_state": "job"}
-_EMBEDDED = "embedded message failed validation | caused by: "
 
 
 class Transactions(Transactor):
@@ -145,20 +145,16 @@ class Transactions(Transactor):
 
 def _check_batch(batch: Any) -> None:
     """Refuse requests that lack a message which the protocol's own rules require."""
-    wrong = [
-        f"invalid BatchTransactionRequest.Requests[{number}]: {_EMBEDDED}invalid TransactionRequest."
-        f"{_title(field.name)}: {_EMBEDDED}invalid {field.message_type.name}.{_title(_REQUIRED[field.name])}: "
-        "value is required"
-        for number, request in enumerate(batch.requests)
-        for field, value in request.ListFields()
-        if field.name in _REQUIRED and not value.HasField(_REQUIRED[field.name])
-    ]
+    wrong = []
+    for number, request in enumerate(batch.requests):
+        for field, value in request.ListFields():
+            needed = _REQUIRED.get(field.name, "")
+            if needed and not value.HasField(needed):
+                kind = field.message_type.name
+                cause = invalid("TransactionRequest", title(field.name), within=invalid(kind, title(needed)))
+                wrong.append(invalid("BatchTransactionRequest", f"Requests[{number}]", within=cause))
     if wrong:
         raise errors.InvalidArgument("validate request: " + "; ".join(wrong))
-
-
-def _title(field: str) -> str:
-    return "".join(word.title() for word in field.split("_"))
 
 
 def _missing(id: str) -> errors.NotFound:
