@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from google.protobuf import wrappers_pb2
 from pachd.place import INTERNAL, NOT_FOUND, UNKNOWN, place
 from python_pachyderm.proto.v2.pfs import pfs_pb2 as pb
 from python_pachyderm.proto.v2.transaction import transaction_pb2 as tx_pb
@@ -237,6 +238,40 @@ def test_who_touched_a_file_is_found_with_the_commits_searched(place):
     request.limit = 1
     found = list(place.pfs.FindCommits(request))
     assert (len(found), found[-1].last_searched_commit.id, found[-1].commits_searched) == (2, ids[2], 2)
+
+
+def test_a_file_that_is_written_or_deleted_is_found_be_it_the_same_as_before(place):
+    place.repos("r")
+
+    def change(*operations):
+        place.pfs.ModifyFile(iter([pb.ModifyFileRequest(set_commit=place.at("r", on="master")), *operations]))
+        return place.head("r")
+
+    def add(path, data=b"x"):
+        return pb.ModifyFileRequest(add_file=pb.AddFile(path=path, raw=wrappers_pb2.BytesValue(value=data)))
+
+    def delete(path):
+        return pb.ModifyFileRequest(delete_file=pb.DeleteFile(path=path))
+
+    wrote = change(add("/d/f"), add("/d/g"))
+    again = change(delete("/d/f"), add("/d/f"))
+    nothing_more = change(add("/d/f", b""))
+    change(delete("/d/none/"), delete("/d/g"))
+    made_again = change(delete("/d/"), add("/d/f"))
+    copied = change(
+        pb.ModifyFileRequest(copy_file=pb.CopyFile(src=pb.File(commit=place.at("r", made_again), path="/d"), dst="/d"))
+    )
+    gone = change(delete("/d/f"))
+    absent = change(delete("/d/f"))
+    request = pb.FindCommitsRequest(start=place.at("r", on="master"), file_path="/d/f")
+    found = [answer.found_commit.id for answer in place.pfs.FindCommits(request) if answer.found_commit.id]
+    assert found == [absent, gone, copied, made_again, nothing_more, again, wrote]
+    commit = place.pfs.StartCommit(pb.StartCommitRequest(branch=place.branch("r")))
+    change(delete("/d/f"))
+    place.pfs.ClearCommit(pb.ClearCommitRequest(commit=commit))
+    place.finish("r", commit.id)
+    request = pb.FindCommitsRequest(start=place.at("r", on="master"), file_path="/d/f", limit=1)
+    assert [answer.commits_searched for answer in place.pfs.FindCommits(request)] == [1, 2]
 
 
 def test_a_set_of_no_id_is_refused_because_it_would_be_every_commit(place):

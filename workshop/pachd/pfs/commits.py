@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from workshop.pachd import errors, ids, provenance
@@ -167,12 +167,18 @@ def set_content(tx: Transaction, commit: Commit, root: bytes | None, written: in
         raise finished(commit)
 
 
+def touch(tx: Transaction, commit: Commit, paths: Iterable[str]) -> None:
+    """Note files that were written to a commit, or deleted, and are as they were before."""
+    tx.db.executemany("INSERT OR IGNORE INTO touched (commits, path) VALUES (?, ?)", ((commit.row, p) for p in paths))
+
+
 def clear(tx: Transaction, handle: CommitHandle) -> None:
     """Drop what was written to an open commit."""
     commit = resolve(tx.db, handle)
     if commit.finishing is not None:
         raise errors.PachydermError("cannot clear finished commit")
     tx.db.execute("UPDATE commits SET root = base, written = 0 WHERE id = ?", (commit.row,))
+    tx.db.execute("DELETE FROM touched WHERE commits = ?", (commit.row,))
 
 
 def forget(tx: Transaction, commit: Commit) -> None:

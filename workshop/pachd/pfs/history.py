@@ -164,5 +164,8 @@ def parent(db: sqlite3.Connection, commit: Commit) -> Commit | None:
 
 
 def touches(store: Store, db: sqlite3.Connection, commit: Commit, path: str) -> bool:
-    """Whether a commit added, changed or deleted the file of exactly this stored path."""
+    """Whether a commit wrote or deleted the file of exactly this stored path, be it the same as before."""
+    query = "SELECT 1 FROM touched WHERE commits = ? AND path = ?"
+    if db.execute(query, (commit.row, path)).fetchone() is not None:
+        return True
     return contents.differs(store, db, commit.base, commit.root, path)

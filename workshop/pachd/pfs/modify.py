@@ -74,6 +74,7 @@ class Changes:
         self._open: list[Written] = []
         self._held = 0
         self.added = 0  # bytes
+        self.same: set[str] = set()  # paths that were written or deleted, and are as they were before
         self._places: dict[bytes, Place] = {}
         self._unrecorded: list = []
 
@@ -183,7 +184,7 @@ class Changes:
     def make(self, db: sqlite3.Connection, root: Root, deletes: Deletes | None = None) -> bytes:
         """The content with all changes made; what they take away is noted in `deletes`."""
         trees = self._store.trees(db)
-        root = root or b""
+        before = root = root or b""
         for step in self._steps:
             if isinstance(step, Delete):
                 root = trees.edit(root, [step])
@@ -195,6 +196,9 @@ class Changes:
                 root = self._write(trees, root, step)
                 if deletes is not None:
                     deletes.files.update(key for key, written in step.items() if written.replaces)
+        if len(self._steps) > 1:  # what is deleted by one and made again by another
+            keys = {key for step in self._steps if isinstance(step, dict) for key in step}
+            self.same |= {key[0] for key in keys if trees.file(before, *key) == trees.file(root, *key)}
         self._record(db)
         return root
 
@@ -213,7 +217,7 @@ class Changes:
                 if there != written.assumed:
                     content = self._append(there, content, written.assumed.size)
             values[key] = None if content is None else trees.value(content)
-        return trees.edit_files(root, values)
+        return trees.edit_files(root, values, self.same)
 
     def _append(self, there: Content, content: Content, start: int = 0) -> Content:
         """`there`, followed by the bytes of `content` from `start` on."""
@@ -231,7 +235,7 @@ class Changes:
             there = trees.file(root, *key)
             content = self._append(trees.content(there), trees.content(value)) if there is not None else None
             values[key] = value if content is None else trees.value(content)
-        return trees.edit_files(root, values)
+        return trees.edit_files(root, values, self.same)
 
     def _copy(self, trees: Trees, db: sqlite3.Connection, root: bytes, step: Copied, deletes: Deletes | None) -> bytes:
         found = trees.lookup(step.root(db), step.path, step.source_tag)
@@ -250,7 +254,10 @@ class Changes:
                 if deletes is not None and not step.append:
                     deletes.files.update(key for key, _ in moved)
                 files = iter(moved)
-            root = self.append_files(trees, root, files) if step.append else trees.edit_files(root, dict(files))
+            if step.append:
+                root = self.append_files(trees, root, files)
+            else:
+                root = trees.edit_files(root, dict(files), self.same)
         return root
 
     def _by_reference(self, trees: Trees, root: bytes, entry: Entry, step: Copied) -> bool:
@@ -278,6 +285,7 @@ def modify(
         with pfs.transaction() as tx:
             commit, one_shot = commits.write_target(tx, handle)
             commits.set_content(tx, commit, changes.make(tx.db, commit.root) or None, changes.added)
+            commits.touch(tx, commit, changes.same)
             if one_shot:
                 commits.finish(tx, commit)
             if broken():

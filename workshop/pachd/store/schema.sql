@@ -66,6 +66,12 @@ CREATE INDEX IF NOT EXISTS commits_of_set ON commits (set_id);
 CREATE INDEX IF NOT EXISTS commits_by_parent ON commits (parent);
 CREATE INDEX IF NOT EXISTS commits_open ON commits (finished) WHERE finished IS NULL;
 
+CREATE TABLE IF NOT EXISTS touched (        -- files that a commit wrote or deleted, and that are after it as they were before
+    commits INTEGER NOT NULL REFERENCES commits ON DELETE CASCADE,
+    path    TEXT NOT NULL,
+    PRIMARY KEY (commits, path)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS commit_provenance (  -- direct provenance
     downstream  INTEGER NOT NULL REFERENCES commits ON DELETE CASCADE,
     upstream    INTEGER NOT NULL REFERENCES commits ON DELETE CASCADE,

@@ -279,8 +279,11 @@ class Trees:
                 root = self._edit_directory(root, edit)
         return self.edit_files(root, pending)
 
-    def edit_files(self, root: Root, files: dict[tuple[str, str], bytes | None]) -> bytes:
-        """The root of a tree with files (path, tag) set to values (`value`), or removed: None."""
+    def edit_files(self, root: Root, files: dict[tuple[str, str], bytes | None], same: set[str] | None = None) -> bytes:
+        """The root of a tree with files (path, tag) set to values (`value`), or removed: None.
+
+        The paths of those that were so already are added to `same`.
+        """
         if not files:
             return root or b""
         below: dict = {}
@@ -291,9 +294,9 @@ class Trees:
             if folder is None:
                 folder = _folder(folders, parent)
             folder[key_of(name, tag)] = value
-        return self._apply(root or b"", below)
+        return self._apply(root or b"", below, "/", same)
 
-    def _apply(self, value: bytes, edits: dict) -> bytes:
+    def _apply(self, value: bytes, edits: dict, path: str = "/", same: set[str] | None = None) -> bytes:
         """The value of a directory with edits made: key to a value, to None, or to edits of a directory below."""
         directory = unpack(value)
         changes: dict[bytes, bytes | None] = {}
@@ -301,8 +304,10 @@ class Trees:
         for key, change in edits.items():
             old = self.maps.get(directory.map, key) if directory.map else None
             if type(change) is dict:
-                change = self._apply(old or b"", change) or None
+                change = self._apply(old or b"", change, path + name_of(key)[0], same) or None
             if change == old:
+                if same is not None and not key.endswith(b"/\0"):
+                    same.add(path + name_of(key)[0])
                 continue
             changes[key] = change
             for one, sign in ((old, -1), (change, 1)):
