@@ -47,6 +47,19 @@ def test_a_repo_that_others_depend_on_is_deleted_by_force_alone(place):
     assert not place.inspect("b", on="master").direct_provenance
 
 
+def test_of_several_branches_that_hold_a_repo_back_the_oldest_is_named(place):
+    place.repos("r")
+    place.on("r", on="watched")
+    place.on("r", on="follower", trigger=pb.Trigger(branch="watched", commits=1))
+    place.refused(
+        place.pfs.DeleteRepo,
+        pb.DeleteRepoRequest(repo=place.repo("r")),
+        UNKNOWN,
+        'delete repo: delete branch P/r@watched: branch "P/r@watched" cannot be deleted because '
+        "it is triggered by branches [P/r@follower]",
+    )
+
+
 def test_dependencies_within_one_deletion_do_not_matter(place):
     place.repos("a", "b")
     place.on("b", "a")

@@ -187,7 +187,7 @@ def delete_many(tx: Transaction, repos: Sequence[Repo], force: bool, prefix: str
 
 
 def _downstream_first(db: sqlite3.Connection, repos: Iterable[Repo]) -> list[Branch]:
-    found = [branch for repo in repos for branch in branches.list_(db, repo)]
+    found = [branch for repo in repos for branch in branches.list_(db, repo, reverse=True)]
     return sorted(found, key=lambda branch: -sum(1 for _ in branches.walk(db, branch.row, "provenance")))
 
 
