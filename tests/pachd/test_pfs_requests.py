@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grpc
 import pytest
 from pachd.place import GONE, INVALID, NOT_FOUND, UNKNOWN, place
 from python_pachyderm.proto.v2.pfs import pfs_pb2 as pb
@@ -135,6 +136,22 @@ def test_an_edit_needs_a_target_an_operation_and_a_key_with_a_name(place):
     refused(f"invalid Edit.DeleteKey: {within}DeleteKey.Key: {short}", delete_key={"key": ""}, **target)
     nameless = {"replacement": {"": "v"}}
     refused(f"invalid Edit.Replace: {within}Replace.Replacement[]: {short}", replace=nameless, **target)
+
+
+def test_a_write_to_a_commit_named_by_its_branch_in_the_id_alone_is_no_write_to_the_branch(place):
+    place.repos("r")
+    head = place.put("r").commit.id
+
+    def put(commit):
+        return place.pfs.ModifyFile(
+            iter([pb.ModifyFileRequest(set_commit=commit), pb.ModifyFileRequest(add_file=pb.AddFile(path="/g"))])
+        )
+
+    with pytest.raises(grpc.RpcError) as error:
+        put(pb.Commit(repo=place.repo("r"), id="master"))
+    assert error.value.details() == f"commit {place.project}/r@{head} has already finished"
+    put(pb.Commit(branch=pb.Branch(repo=place.repo("r")), id="master"))
+    assert place.inspect("r", on="master").parent_commit.id == head
 
 
 # ------------------------------------------------------------------ branches

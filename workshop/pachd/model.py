@@ -44,11 +44,15 @@ class CommitName:
 
 @dataclass(frozen=True, slots=True)
 class CommitHandle:
-    """What a request named: an id, or a branch, either with ancestry (`master^2`, `.1`). Resolved by pfs.commits."""
+    """What a request named: an id, or a branch, either with ancestry (`master^2`, `.1`). Resolved by pfs.commits.
+
+    has_branch: whether there was one at all, be it without a name: then a branch's name as id is that of the branch.
+    """
 
     repo: RepoName
     branch: str = ""
     id: str = ""
+    has_branch: bool = True
 
     def __str__(self) -> str:
         if not self.id or self.id[0] in ".^~":

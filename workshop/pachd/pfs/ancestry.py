@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 
-from workshop.pachd import errors
+from workshop.pachd import errors, ids
 from workshop.pachd.model import BranchName, CommitHandle, CommitName, RepoName
 from workshop.pachd.pfs import rows
 from workshop.pachd.pfs.rows import Commit
@@ -40,6 +40,13 @@ def resolve(db: sqlite3.Connection, handle: CommitHandle) -> Commit:
         return alias
     except errors.PachydermError as error:
         raise error.wrapped("pick commit tx: ") from None
+
+
+def written_to(handle: CommitHandle) -> tuple[str, str]:
+    """The branch that a write is meant for, and the id of the commit, as far as a request names each."""
+    if handle.has_branch and not handle.branch and not ids.is_id(handle.id):
+        return handle.id, ""
+    return handle.branch, handle.id
 
 
 def _pick(db: sqlite3.Connection, handle: CommitHandle, text: str) -> Commit:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from workshop.pachd import errors, ids, provenance
+from workshop.pachd import errors, provenance
 from workshop.pachd.model import BranchName, CommitHandle
 from workshop.pachd.pfs import acting, contents, rows
-from workshop.pachd.pfs.ancestry import resolve, set_provenance
+from workshop.pachd.pfs.ancestry import resolve, set_provenance, written_to
 from workshop.pachd.pfs.heads import FORGOTTEN, check_is_no_id, put_head, upstream_heads
 from workshop.pachd.pfs.rows import Branch, Commit
 from workshop.pachd.store import collection
@@ -121,9 +121,7 @@ def _parent_to_be(db: sqlite3.Connection, branch: Branch | None, parent: CommitH
 
 def write_target(tx: Transaction, handle: CommitHandle) -> tuple[Commit, bool]:
     """Where a write to `handle` goes: an open commit, or one started here for this write alone (True: finish it)."""
-    branch, id = handle.branch, handle.id
-    if not branch and not ids.is_id(id):  # a branch's name sent as an id, by python tuples
-        branch, id = id, ""
+    branch, id = written_to(handle)
     try:
         commit = resolve(tx.db, handle)
     except errors.NotFound:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workshop.pachd import errors, ids
+from workshop.pachd import errors
 from workshop.pachd.model import CommitHandle
-from workshop.pachd.pfs import Pfs, commits, paths, rows
+from workshop.pachd.pfs import Pfs, ancestry, commits, paths, rows
 from workshop.pachd.store.blobs import CHUNK, EMPTY, Content, Cutter, PackWriter
 from workshop.pachd.store.packs import Place
 from workshop.pachd.store.trees import Delete, Entry, Root, Trees, unpack
@@ -305,7 +305,7 @@ def writing(store: Store, current: Callable[[str, str], Content] | None = None) 
 
 def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> Callable[[str, str], Content]:
     """Finds what a file of the target holds now. Refuses at once what `write_target` would refuse in the end."""
-    branch = handle.branch or ("" if ids.is_id(handle.id) else handle.id)
+    branch, id = ancestry.written_to(handle)
     try:
         commit = commits.resolve(db, handle)
     except errors.NotFound:
@@ -314,7 +314,7 @@ def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> C
         rows.repo(db, handle.repo)
         root: Root = None
     else:
-        if commit.finishing is not None and handle.id and handle.id != branch:
+        if commit.finishing is not None and id:
             raise commits.finished(commit)
         root = commit.root
     if not root:

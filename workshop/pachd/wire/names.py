@@ -44,7 +44,7 @@ def commit_handle(message: Any) -> CommitHandle:
         repo = message.branch.repo
     else:
         raise errors.PachydermError("commit must have a repo")
-    return CommitHandle(repo_name(repo), message.branch.name, message.id)
+    return CommitHandle(repo_name(repo), message.branch.name, message.id, message.HasField("branch"))
 
 
 def required_commit(request: Any, field: str = "commit") -> CommitHandle:
