@@ -247,13 +247,12 @@ def test_a_backslash_before_the_first_wildcard_is_itself_unless_a_range_is_asked
     assert globbed("/q*\\1") == ["/q-1"]
 
 
-def test_path_exists_knows_a_missing_path_from_a_missing_branch_and_a_missing_repo(repo):
+def test_path_exists_knows_a_missing_path_from_a_missing_branch(repo):
     client, stub, name = repo
     put(stub, name, add("/f"))
     assert client.path_exists((name, "master"), "/f") and not client.path_exists((name, "master"), "/g")
-    for missing in ((name, "none"), (f"{name}-none", "master")):
-        with pytest.raises(ValueError, match="nonexistent commit"):
-            client.path_exists(missing, "/f")
+    with pytest.raises(ValueError, match="nonexistent commit"):
+        client.path_exists((name, "none"), "/f")
 
 
 def test_a_url_that_nobody_answers_is_refused_as_go_refuses_it(repo):

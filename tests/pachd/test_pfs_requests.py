@@ -48,6 +48,17 @@ def test_a_new_branch_named_like_a_commit_is_refused_by_every_call_that_would_ma
     place.refused(place.pfs.CreateBranch, fill, UNKNOWN, f"fill new branches: upsert branch: {words}")
 
 
+def test_every_call_names_the_repo_that_is_missing_not_its_branch(place):
+    file = pb.File(commit=place.at("none", on="master"), path="/f")
+    for call, request in (
+        (place.pfs.InspectFile, pb.InspectFileRequest(file=file)),
+        (place.pfs.ListFile, pb.ListFileRequest(file=file)),
+        (place.pfs.InspectCommit, pb.InspectCommitRequest(commit=file.commit)),
+        (place.pfs.ClearCommit, pb.ClearCommitRequest(commit=file.commit)),
+    ):
+        place.refused(call, request, NOT_FOUND, "repo P/none not found")
+
+
 def test_a_project_left_out_of_a_filter_is_no_project(place):
     empty = [pb.Project()]
     assert not list(place.pfs.ListRepo(pb.ListRepoRequest(type="user", projects=empty)))
