@@ -209,6 +209,8 @@ def test_a_commit_is_named_by_id_branch_and_ancestry(place):
         place.refused(place.pfs.InspectCommit, request, UNKNOWN, f"pick commit tx: {text}")
     request = pb.InspectCommitRequest(commit=place.at("r", "nothing"))
     place.refused(place.pfs.InspectCommit, request, NOT_FOUND, 'branch "nothing" not found in repo P/r')
+    request = pb.InspectCommitRequest(commit=place.at("r", "nothing", on="master"))
+    place.refused(place.pfs.InspectCommit, request, NOT_FOUND, 'branch "master" not found in repo P/r')
 
 
 def test_an_id_of_a_set_names_the_commit_that_the_set_depends_on(place):

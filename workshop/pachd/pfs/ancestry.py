@@ -81,7 +81,7 @@ def _head(db: sqlite3.Connection, handle: CommitHandle, branch: str) -> Commit:
     found = rows.find_branch(db, BranchName(handle.repo, branch))
     if found is None:
         _look_for(db, handle.repo, "picking commit: picking branch: ")
-        raise errors.NotFound(f'branch "{branch}" not found in repo {handle.repo}')
+        raise errors.NotFound(f'branch "{handle.branch or branch}" not found in repo {handle.repo}')
     return rows.commit_by_row(db, found.head)
 
 
