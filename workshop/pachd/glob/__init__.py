@@ -24,7 +24,8 @@ SPECIAL = "*?[]{}!()@+^"
 
 def clean(pattern: str) -> str:
     """The pattern as it is compared: with a leading slash, without a trailing one."""
-    return "/" + posixpath.normpath("/" + pattern).lstrip("/")
+    cleaned = posixpath.normpath(pattern)
+    return "/" if cleaned == "." else "/" + cleaned.strip("/")
 
 
 # ------------------------------------------------------------------ what a pattern says of paths
@@ -78,8 +79,7 @@ class Glob:
             raise errors.PachydermError("the pattern is longer than 10000 characters")
         parser = Parser(self.pattern)
         try:
-            self._nodes = parser.sequence("")
-            self.groups = parser.groups
+            self._nodes, self.groups = parser.nodes, parser.groups
             first = next((at for at, char in enumerate(self.pattern) if char in SPECIAL), len(self.pattern))
             # Pachyderm's calls on files look below what is before the first wildcard as it stands, backslashes too
             self.escapes_early = "\\" in self.pattern[:first]
