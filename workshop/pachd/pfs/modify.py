@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workshop.pachd import errors, ids
@@ -51,14 +51,6 @@ class Copied:
 
 
 Step = dict[Key, Written] | Delete | Copied
-
-
-@dataclass
-class Deletes:
-    """What a list of changes takes away before it adds, for file sets."""
-
-    folders: list[Key] = field(default_factory=list)
-    files: set[Key] = field(default_factory=set)
 
 
 class Changes:
@@ -180,21 +172,19 @@ class Changes:
             self._files = {}
         self._writer.flush()
 
-    def make(self, db: sqlite3.Connection, root: Root, deletes: Deletes | None = None) -> bytes:
-        """The content with all changes made; what they take away is noted in `deletes`."""
+    def make(self, db: sqlite3.Connection, root: Root, deletes: set[Key] | None = None) -> bytes:
+        """The content with all changes made; the files that they take away by name are noted in `deletes`."""
         trees = self._store.trees(db)
         root = root or b""
         for step in self._steps:
             if isinstance(step, Delete):
                 root = trees.edit(root, [step])
-                if deletes is not None:
-                    deletes.folders.append((step.path, step.tag))
             elif isinstance(step, Copied):
                 root = self._copy(trees, db, root, step, deletes)
             else:
                 root = self._write(trees, root, step)
                 if deletes is not None:
-                    deletes.files.update(key for key, written in step.items() if written.replaces)
+                    deletes.update(key for key, written in step.items() if written.replaces)
         self._record(db)
         return root
 
@@ -233,13 +223,13 @@ class Changes:
             values[key] = value if content is None else trees.value(content)
         return trees.edit_files(root, values)
 
-    def _copy(self, trees: Trees, db: sqlite3.Connection, root: bytes, step: Copied, deletes: Deletes | None) -> bytes:
+    def _copy(self, trees: Trees, db: sqlite3.Connection, root: bytes, step: Copied, deletes: set[Key] | None) -> bytes:
         found = trees.lookup(step.root(db), step.path, step.source_tag)
         for entry in found:
             if not entry.is_directory:
                 paths.check_name(step.target)
                 if deletes is not None and not step.append:
-                    deletes.files.add((step.target, step.tag))
+                    deletes.add((step.target, step.tag))
                 files = iter([((step.target, step.tag), entry.value)])
             elif self._by_reference(trees, root, entry, step):
                 return trees.graft(root, step.target, entry.value)
@@ -248,7 +238,7 @@ class Changes:
                 cut = len(entry.path.rstrip("/"))
                 moved = [((step.target.rstrip("/") + e.path[cut:], step.tag), e.value) for e in below]
                 if deletes is not None and not step.append:
-                    deletes.files.update(key for key, _ in moved)
+                    deletes.update(key for key, _ in moved)
                 files = iter(moved)
             root = self.append_files(trees, root, files) if step.append else trees.edit_files(root, dict(files))
         return root

@@ -94,8 +94,8 @@ def _see(pfs: Pfs, db: sqlite3.Connection, handle: CommitHandle) -> tuple[View, 
 def root_of(db: sqlite3.Connection, handle: CommitHandle) -> Callable[[sqlite3.Connection], Root]:
     """What reads the content of the commit (or file set) that a handle means now, in a later transaction."""
     if handle.repo.name == filesets.REPO:
-        id = filesets.find(db, handle.id).id
-        return lambda later: filesets.find(later, id).root
+        filesets.find(db, handle.id)
+        return lambda later: filesets.find(later, handle.id).root
     name = commits.resolve(db, handle).name
     exact = CommitHandle(name.repo, "", name.id)
     return lambda later: commits.content(later, commits.resolve(later, exact))
