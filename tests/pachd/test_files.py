@@ -355,13 +355,14 @@ def test_a_backslash_before_the_first_wildcard_is_itself_unless_a_range_is_asked
     assert globbed("/q*\\1") == ["/q-1"]
 
 
-def test_path_exists_knows_a_missing_path_from_a_missing_branch_and_a_missing_repo(repo):
+def test_a_file_is_missed_for_the_first_thing_that_is_not_there(repo):
     client, stub, name = repo
     put(stub, name, add("/f"))
     assert client.path_exists((name, "master"), "/f") and not client.path_exists((name, "master"), "/g")
-    for missing in ((name, "none"), (f"{name}-none", "master")):
-        with pytest.raises(ValueError, match="nonexistent commit"):
-            client.path_exists(missing, "/f")
+    with pytest.raises(ValueError, match="nonexistent commit"):
+        client.path_exists((name, "none"), "/f")
+    nowhere = pb.InspectFileRequest(file=pb.File(commit=commit(f"{name}-none"), path="/f"))
+    assert refusal(lambda: stub.InspectFile(nowhere, timeout=30)) == f"NOT_FOUND: repo default/{name}-none not found"
 
 
 def test_a_url_that_nobody_answers_is_refused_as_go_refuses_it(repo):

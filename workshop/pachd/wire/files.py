@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from workshop.pachd import errors
-from workshop.pachd.model import USER, CommitHandle
+from workshop.pachd.model import CommitHandle
 from workshop.pachd.pfs import Pfs, commits, files, modify, paths, views
 from workshop.pachd.pfs.exports import export
 from workshop.pachd.pfs.modify import Changes, Copied
@@ -55,10 +55,7 @@ class Files:
     @raw_answer
     def InspectFile(self, request: Any, call: Call) -> bytes:
         file = _file(request)
-        try:
-            view = self._view(file, call)
-        except errors.NotFound as error:
-            raise _missing_branch(error, names.commit_handle(file.commit)) from None
+        view = self._view(file, call)
         return fast.Infos(view).info(files.inspect(view, file.path))
 
     @raw_answer
@@ -168,13 +165,6 @@ class Files:
                     yield fast.bytes_value(b"".join(waiting))
                     waiting, size = [], 0
         yield fast.bytes_value(b"".join((*waiting, b"\0" * 1024)))
-
-
-def _missing_branch(error: errors.NotFound, handle: CommitHandle) -> errors.NotFound:
-    """The branch is what is missed even where its repo is: python_pachyderm's path_exists knows that text alone."""
-    if handle.branch and handle.repo.type == USER and str(error) == f"repo {handle.repo} not found":
-        return errors.NotFound(f'branch "{handle.branch}" not found in repo {handle.repo}', error.full)
-    return error
 
 
 def fill(pfs: Pfs, changes: Changes, requests: Iterator[bytes]) -> None:
