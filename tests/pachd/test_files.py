@@ -365,6 +365,14 @@ def test_a_file_is_missed_for_the_first_thing_that_is_not_there(repo):
     assert refusal(lambda: stub.InspectFile(nowhere, timeout=30)) == f"NOT_FOUND: repo default/{name}-none not found"
 
 
+def test_the_source_of_a_copy_is_not_looked_at_before_it_is_picked(repo):
+    _, stub, name = repo
+    nowhere = pb.File(commit=pb.Commit(id="x"))
+    for source, words in ((pb.File(path="/f"), "nil commit"), (nowhere, "commit with no repo")):
+        copy = pb.ModifyFileRequest(copy_file=pb.CopyFile(dst="/g", src=source))
+        assert refusal(lambda copy=copy: put(stub, name, copy)) == f"UNKNOWN: pick commit tx: cannot pick {words}"
+
+
 def test_a_url_that_nobody_answers_is_refused_as_go_refuses_it(repo):
     client, _, name = repo
     with socket.socket() as free:

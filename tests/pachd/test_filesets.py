@@ -132,6 +132,20 @@ def test_what_is_no_set_is_refused_in_the_words_of_each_call(stub):
     assert refusal(lambda: shards(stub, "z" + GONE[1:])) == "UNKNOWN: encoding/hex: invalid byte: U+007A 'z'"
 
 
+def test_a_set_is_a_finished_commit_without_a_parent(stub):
+    made = make(stub, add("/d/f", b"1"))
+    for id in (made, GONE):  # nobody looks
+        info = stub.InspectCommit(pb.InspectCommitRequest(commit=inside(id), wait=pb.FINISHED), timeout=30)
+        assert (info.commit.id, info.description) == (id, "FileSet - Virtual Commit")
+        assert info.HasField("finished") and not info.HasField("started") and not info.HasField("details")
+    new = pb.File(commit=inside(made), path="/")
+    pairs = list(stub.DiffFile(pb.DiffFileRequest(new_file=new), timeout=30))
+    assert [pair.new_file.file.path for pair in pairs] == ["/", "/d/", "/d/f"]
+    assert not any(pair.HasField("old_file") for pair in pairs)
+    same = pb.File(commit=inside(make(stub, add("/d/f", b"1"))), path="/")
+    assert not list(stub.DiffFile(pb.DiffFileRequest(new_file=new, old_file=same), timeout=30))
+
+
 def test_a_cached_value_stays_until_its_tag_is_cleared(stub):
     key = uuid.uuid4().hex
 

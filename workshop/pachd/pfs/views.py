@@ -102,7 +102,9 @@ def root_of(db: sqlite3.Connection, handle: CommitHandle) -> Callable[[sqlite3.C
 
 
 def parent(pfs: Pfs, handle: CommitHandle) -> CommitHandle | None:
-    """The commit that a commit is compared to: its parent, even one with an error."""
+    """The commit that a commit is compared to: its parent, even one with an error. A file set has none."""
+    if handle.repo.name == filesets.REPO:
+        return None
     with pfs.store.database.read() as db:
         commit = commits.resolve(db, handle)
         above = rows.commit_by_row(db, commit.parent) if commit.parent is not None else None

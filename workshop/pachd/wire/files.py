@@ -9,7 +9,7 @@ from typing import Any
 
 from workshop.pachd import errors
 from workshop.pachd.model import CommitHandle
-from workshop.pachd.pfs import Pfs, commits, files, modify, paths, views
+from workshop.pachd.pfs import Pfs, files, modify, paths, views
 from workshop.pachd.pfs.exports import export
 from workshop.pachd.pfs.modify import Changes, Copied
 from workshop.pachd.pfs.scopes import Page
@@ -84,12 +84,12 @@ class Files:
     def DiffFile(self, request: Any, call: Call) -> Iterator[bytes]:
         new = _file(request, "new_file")
         new_handle = _commit_of(new, "check new file commit: ")
-        old_handle: CommitHandle | None
+        old_handle: CommitHandle | None = None
+        old_path = new.path
         if request.HasField("old_file"):
             old_handle, old_path = _commit_of(request.old_file, "check old file commit: "), request.old_file.path
-            self._resolve(new_handle)
-        else:
-            old_handle, old_path = views.parent(self.pfs, new_handle), new.path
+        parent = views.parent(self.pfs, new_handle)
+        old_handle = old_handle or parent
         before = self._see(old_handle, call).of_datum(request.old_file.datum, old_path) if old_handle else None
         after = self._see(new_handle, call).of_datum(new.datum, new.path)
         new_infos = fast.Infos(after)
@@ -98,10 +98,6 @@ class Files:
             yield (encode.part(1, new_infos.info(one)) if one else b"") + (
                 encode.part(2, old_infos.info(two)) if two else b""
             )
-
-    def _resolve(self, handle: CommitHandle) -> None:
-        with self.pfs.store.database.read() as db:
-            commits.resolve(db, handle)
 
     @raw_answer
     def GetFile(self, request: Any, call: Call) -> Iterator[bytes]:
@@ -226,8 +222,8 @@ def _copy(pfs: Pfs, message: Any) -> Copied:
             "invalid CopyFile.Src: value is required"
         )
     if not message.src.HasField("commit"):
-        raise errors.PachydermError("commit cannot be nil")
-    handle = names.commit_handle(message.src.commit)
+        raise errors.PachydermError("pick commit tx: cannot pick nil commit")
+    handle = names.picked_handle(message.src.commit)
     with pfs.store.database.read() as db:
         found = views.root_of(db, handle)
     return Copied(
