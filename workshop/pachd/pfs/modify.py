@@ -53,12 +53,19 @@ class Copied:
 Step = dict[Key, Written] | Delete | Copied
 
 
-class Changes:
-    """Takes changes in. `current` finds what a file holds now, for additions to it."""
+@dataclass(frozen=True)
+class Target:
+    """What changes are made to, as it is now."""
 
-    def __init__(self, store: Store, writer: PackWriter, current: Callable[[str, str], Content] | None = None) -> None:
-        self._store, self._writer = store, writer
-        self._current = current or (lambda path, tag: EMPTY)
+    current: Callable[[str, str], Content] = lambda path, tag: EMPTY  # what a file holds, for additions to it
+    unreadable: errors.PachydermError | None = None  # why it cannot be listed, as the deletion of a directory needs
+
+
+class Changes:
+    """Takes changes in."""
+
+    def __init__(self, store: Store, writer: PackWriter, target: Target) -> None:
+        self._store, self._writer, self._target = store, writer, target
         self._steps: list[Step] = []
         self._files: dict[Key, Written] = {}
         self._folders: list[Key] = []
@@ -93,6 +100,8 @@ class Changes:
         path, tag = paths.stored(path), paths.tag(tag)
         self._last = None
         if path.endswith("/"):
+            if self._target.unreadable is not None:
+                raise self._target.unreadable
             self._next_step(Delete(path, tag))
             self._folders.append((path, tag))
         else:
@@ -122,7 +131,7 @@ class Changes:
         written = self._files.get(key)
         if written is None:
             deleted = any(key[0].startswith(folder) and key[1] == tag for folder, tag in self._folders)
-            written = self._files[key] = Written(False, EMPTY if deleted else self._current(*key))
+            written = self._files[key] = Written(False, EMPTY if deleted else self._target.current(*key))
         if written.cutter is None:
             content = written.content or written.assumed
             written.cutter = Cutter(self._writer, content, self._tail(content))
@@ -261,8 +270,8 @@ def modify(
     """
     store = pfs.store
     with store.database.read() as db:
-        current = _target_now(store, db, handle)
-    with writing(store, current) as changes:
+        target = _target_now(store, db, handle)
+    with writing(store, target) as changes:
         fill(changes)
         changes.flush()
         with pfs.transaction() as tx:
@@ -275,18 +284,18 @@ def modify(
 
 
 @contextmanager
-def writing(store: Store, current: Callable[[str, str], Content] | None = None) -> Iterator[Changes]:
+def writing(store: Store, target: Target = Target()) -> Iterator[Changes]:
     """Changes with a pack to write to. What they count on as stored already stays stored meanwhile."""
     lookup = store.database.connect()
     try:
         with store.blobs.writer(lookup) as writer:
-            yield Changes(store, writer, current)
+            yield Changes(store, writer, target)
     finally:
         lookup.close()
 
 
-def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> Callable[[str, str], Content]:
-    """Finds what a file of the target holds now. Refuses at once what `write_target` would refuse in the end."""
+def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> Target:
+    """What a write to `handle` goes to. Refuses at once what `write_target` would refuse in the end."""
     branch = handle.branch or ("" if ids.is_id(handle.id) else handle.id)
     try:
         commit = commits.resolve(db, handle)
@@ -294,17 +303,20 @@ def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> C
         if not branch:
             raise
         rows.repo(db, handle.repo)
-        root: Root = None
-    else:
-        if commit.finishing is not None and handle.id and handle.id != branch:
-            raise commits.finished(commit)
-        root = commit.root
-    if not root:
-        return lambda path, tag: EMPTY
-    trees = store.standing_trees(root)
+        return Target()
+    if commit.finishing is not None and handle.id and handle.id != branch:
+        raise commits.finished(commit)
+    unreadable = None
+    try:
+        commits.content(db, commit)
+    except errors.PachydermError as error:
+        unreadable = error
+    if not commit.root:
+        return Target(unreadable=unreadable)
+    trees, root = store.standing_trees(commit.root), commit.root
 
     def current(path: str, tag: str) -> Content:
         value = trees.file(root, path, tag)
         return trees.content(value) if value is not None else EMPTY
 
-    return current
+    return Target(current, unreadable)
