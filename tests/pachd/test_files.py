@@ -232,6 +232,114 @@ def test_a_list_ends_at_the_first_collision(repo):
     assert listed == ["/a", "/d"]
     first = pb.ListFileRequest(file=pb.File(commit=commit(name), path="/"), number=1)
     assert [info.file.path for info in stub.ListFile(first, timeout=30)] == ["/a"]
+    second = pb.ListFileRequest(file=pb.File(commit=commit(name), path="/"), number=2)
+    with pytest.raises(grpc.RpcError, match="collision"):  # it lies right behind the page's last file
+        list(stub.ListFile(second, timeout=30))
+
+
+def refusal(call) -> str:
+    with pytest.raises(grpc.RpcError) as caught:
+        answer = call()
+        list(answer) if hasattr(answer, "__next__") else None
+    return f"{caught.value.code().name}: {caught.value.details()}"
+
+
+def test_a_collision_is_met_by_readers_of_what_begins_like_it(repo):
+    _, stub, name = repo
+    put(stub, name, add("/d/fa"), add("/d/fa/x"), add("/d/f"), add("/d/g"), add("/e"))
+    collision = "UNKNOWN: file / directory path collision (/d/fa/x)"
+    met = pb.InspectFileRequest(file=pb.File(commit=commit(name), path="/d/f"))
+    assert refusal(lambda: stub.InspectFile(met, timeout=30)) == collision
+    assert refusal(lambda: read(stub, name, "/d/f")) == collision
+    stub.InspectFile(pb.InspectFileRequest(file=pb.File(commit=commit(name), path="/d/g")), timeout=30)
+
+    def globbed(pattern):
+        return stub.GlobFile(pb.GlobFileRequest(commit=commit(name), pattern=pattern), timeout=30)
+
+    assert refusal(lambda: globbed("/d/f*")) == refusal(lambda: globbed("/*")) == collision
+    assert [info.file.path for info in globbed("/d/g*")] == ["/d/g"]
+
+
+def test_a_datum_shows_its_files_and_the_directories_that_hold_any(repo):
+    _, stub, name = repo
+    put(stub, name, add("/d/a", b"1", "d1"), add("/d/b", b"22", "d2"), add("/e/c", b"333"), add("/e/d", b"4444", "d2"))
+
+    def walked(datum, path="/"):
+        request = pb.WalkFileRequest(file=pb.File(commit=commit(name), path=path, datum=datum))
+        return [(info.file.path, info.size_bytes) for info in stub.WalkFile(request, timeout=30)]
+
+    assert walked("d1") == [("/", 1), ("/d/", 1), ("/d/a", 1)]
+    assert walked("d2", "/e") == [("/e/", 4), ("/e/d", 4)]
+    assert walked("default") == [("/", 3), ("/e/", 3), ("/e/c", 3)]
+    inspected = pb.InspectFileRequest(file=pb.File(commit=commit(name), path="/d", datum="default"))
+    assert refusal(lambda: stub.InspectFile(inspected, timeout=30)).startswith("NOT_FOUND: file /d not found")
+    plain = stub.InspectFile(pb.InspectFileRequest(file=pb.File(commit=commit(name), path="/d")), timeout=30)
+    assert plain.hash != next(
+        info.hash
+        for info in stub.ListFile(
+            pb.ListFileRequest(file=pb.File(commit=commit(name), path="/", datum="d1")), timeout=30
+        )
+    )
+
+
+def test_a_marker_that_leaves_nothing_of_a_walk_is_not_found_but_in_the_root(repo):
+    _, stub, name = repo
+    put(stub, name, add("/b/x"), add("/c"))
+
+    def walked(path, marker, **more):
+        marked = pb.File(commit=commit(name), path=marker)
+        request = pb.WalkFileRequest(file=pb.File(commit=commit(name), path=path), paginationMarker=marked, **more)
+        return stub.WalkFile(request, timeout=30)
+
+    assert "NOT_FOUND: commit/" in refusal(lambda: walked("/b", "/c"))
+    assert refusal(lambda: walked("/", "/", number=3, reverse=True)).endswith(" does not contain item: ()")
+    assert list(walked("/", "/zz")) == list(walked("/b", "/b/x")) == []
+    assert [info.file.path for info in walked("/", "/b")] == ["/b/x", "/c"]  # a marked directory goes without its slash
+    assert [info.file.path for info in walked("/", "")] == ["/b/", "/b/x", "/c"]  # none marks the root
+
+
+def test_get_file_keeps_to_its_range_and_stops_at_the_first_directory(repo):
+    _, stub, name = repo
+    put(stub, name, add("/a", b"a"), add("/d/x", b"x"), add("/e", b"e"))
+    assert read(stub, name, "/*", path_range=pb.PathRange(lower="/e")) == b"e"
+    assert read(stub, name, "/*", path_range=pb.PathRange(upper="/d")) == b"a"
+    assert "cannot get directory" in refusal(lambda: read(stub, name, "/*"))
+    assert "matched multiple files" in refusal(lambda: read(stub, name, "/{a,e}"))
+    assert "NOT_FOUND: file /a not found" in refusal(
+        lambda: read(stub, name, "/a", path_range=pb.PathRange(lower="/d"))
+    )
+
+
+def differences(stub, new: pb.File, old: pb.File | None = None) -> list[tuple[str, str]]:
+    pairs = stub.DiffFile(pb.DiffFileRequest(new_file=new, old_file=old), timeout=30)
+    return [(pair.new_file.file.path, pair.old_file.file.path) for pair in pairs]
+
+
+def test_a_comparison_keeps_to_the_datums_that_its_sides_name(repo):
+    _, stub, name = repo
+    put(stub, name, add("/d/a", b"1", "d1"), add("/d/b", b"2", "d2"), add("/c", b"3"))
+    one, two = (pb.File(commit=commit(name), path="/", datum=datum) for datum in ("d1", "d2"))
+    assert differences(stub, one, two) == [("/", "/"), ("/d/", "/d/"), ("/d/a", ""), ("", "/d/b")]
+    assert differences(stub, one) == [("/", ""), ("/d/", ""), ("/d/a", "")]
+
+
+def test_paths_within_one_another_are_compared_where_they_meet(repo):
+    _, stub, name = repo
+    put(stub, name, add("/d/a", b"1"), add("/d/e/b", b"2"))
+    outer, inner = (pb.File(commit=commit(name), path=path) for path in ("/d", "/d/e"))
+    assert differences(stub, outer, inner) == [("/d/", ""), ("/d/a", "")]
+    assert differences(stub, inner, outer) == [("", "/d/"), ("", "/d/a")]
+
+
+def test_a_commit_is_compared_to_its_parent_even_when_that_has_an_error(repo):
+    client, stub, name = repo
+    put(stub, name, add("/f", b"1"))
+    with client.commit(name, "master"):
+        put(stub, name, add("/f/bad", b"2"))
+    client.wait_commit((name, "master"))
+    put(stub, name, add("/g", b"3"))
+    assert "collision" in refusal(lambda: differences(stub, pb.File(commit=commit(name), path="/")))
+    assert differences(stub, pb.File(commit=commit(name), path="/g")) == [("/g", "")]
 
 
 def test_a_backslash_before_the_first_wildcard_is_itself_unless_a_range_is_asked_for(repo):
@@ -247,12 +355,22 @@ def test_a_backslash_before_the_first_wildcard_is_itself_unless_a_range_is_asked
     assert globbed("/q*\\1") == ["/q-1"]
 
 
-def test_path_exists_knows_a_missing_path_from_a_missing_branch(repo):
+def test_a_file_is_missed_for_the_first_thing_that_is_not_there(repo):
     client, stub, name = repo
     put(stub, name, add("/f"))
     assert client.path_exists((name, "master"), "/f") and not client.path_exists((name, "master"), "/g")
     with pytest.raises(ValueError, match="nonexistent commit"):
         client.path_exists((name, "none"), "/f")
+    nowhere = pb.InspectFileRequest(file=pb.File(commit=commit(f"{name}-none"), path="/f"))
+    assert refusal(lambda: stub.InspectFile(nowhere, timeout=30)) == f"NOT_FOUND: repo default/{name}-none not found"
+
+
+def test_the_source_of_a_copy_is_not_looked_at_before_it_is_picked(repo):
+    _, stub, name = repo
+    nowhere = pb.File(commit=pb.Commit(id="x"))
+    for source, words in ((pb.File(path="/f"), "nil commit"), (nowhere, "commit with no repo")):
+        copy = pb.ModifyFileRequest(copy_file=pb.CopyFile(dst="/g", src=source))
+        assert refusal(lambda copy=copy: put(stub, name, copy)) == f"UNKNOWN: pick commit tx: cannot pick {words}"
 
 
 def test_a_url_that_nobody_answers_is_refused_as_go_refuses_it(repo):

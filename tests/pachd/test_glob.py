@@ -92,6 +92,11 @@ TABLE = [
     ("/h,i", "/h,i"),
     ("/{", "/"),
     ("/]", ""),
+    ("/[:digit:]", "/1"),  # the inner brackets may be left out
+    ("/[[:nope:]]", ""),  # a class of no meaning is its letters
+    ("/[a!b]", "/1 /A /d"),  # a "not" may stand anywhere
+    ("/[a\\-c]", "/a /b"),  # a backslash keeps no range away
+    ("/a\\", "/a"),
 ]
 
 
@@ -101,10 +106,35 @@ def test_patterns_match_what_pachyderm_says(pattern, wanted):
     assert [path for path in PATHS if compiled.matches(path)] == wanted.split()
 
 
-@pytest.mark.parametrize("pattern", ["/[", "/[a", "/[]", "/[!]", "/[z-a]", "/a[", "/(a[)", "/[[:nope:]]", "/^(a)"])
+@pytest.mark.parametrize("pattern", ["/[", "/[a", "/[]", "/[!]", "/[z-a]", "/a[", "/(a[)", "/^(a)", "/[a[b]"])
 def test_what_is_no_pattern_is_refused(pattern):
     with pytest.raises(errors.PachydermError):
         Glob(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/(a@b|c)", "/a@b|c)"),  # text that begins with a sign runs on over what would end it
+        ("/{a,!b,c}", "/!b,c}"),
+        ("/({a*)b},c)", "/axb,c)"),  # what closes closes the innermost group, whichever it is
+        ("/({a,b|c)d}", "/b|c)d"),  # in braces, only they end text
+        ("/@a", "/@a"),
+        ("/***(a)", "/x/ya"),
+        ("/[!a-]x", "/bx"),
+        ("/[+-.]", "/,"),
+    ],
+)
+def test_patterns_are_cut_where_pachyderm_cuts_them(pattern, path):
+    assert Glob(pattern).matches(path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [("../a", "/../a"), ("a/../../b", "/../b"), ("/../a", "/a"), ("//a//", "/a"), ("./a/.", "/a"), ("..", "/..")],
+)
+def test_a_pattern_is_cleaned_before_its_slash_is_added(pattern, wanted):
+    assert glob.clean(pattern) == wanted
 
 
 def test_a_backslash_escapes_before_and_after_the_first_wildcard():

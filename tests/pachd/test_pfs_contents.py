@@ -8,7 +8,7 @@ import pytest
 
 from workshop.pachd import errors
 from workshop.pachd.model import BranchName, CommitHandle, RepoName
-from workshop.pachd.pfs import Pfs, branches, commits, contents, fsck, repos, rows, squash
+from workshop.pachd.pfs import Pfs, branches, commits, contents, fsck, modify, repos, rows, squash
 from workshop.pachd.store import Store
 from workshop.pachd.store.blobs import Content, digest
 from workshop.pachd.store.trees import Delete, Put
@@ -97,6 +97,14 @@ def test_what_was_written_on_an_unfinished_base_is_put_on_top_of_what_that_becom
         write(tx, chained, ("/below", "five5"))
     finish(pfs, chained)
     assert files(pfs, second) == {"/below": 5, "/own": 4}
+
+
+def test_a_directory_of_a_commit_on_an_unfinished_base_cannot_be_deleted_and_its_files_can(pfs, chained):
+    put(pfs, A, ("/f", "x"))
+    target = CommitHandle(B, "master")
+    with pytest.raises(errors.PachydermError, match=f"base commit {chained.name} for commit .* unfinished"):
+        modify.modify(pfs, target, lambda changes: changes.delete("/d/"))
+    modify.modify(pfs, target, lambda changes: changes.delete("/d"))
 
 
 def test_a_commit_stays_finishing_until_its_base_is_finished(pfs, chained):

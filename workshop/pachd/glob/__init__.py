@@ -24,7 +24,18 @@ SPECIAL = "*?[]{}!()@+^"
 
 def clean(pattern: str) -> str:
     """The pattern as it is compared: with a leading slash, without a trailing one."""
-    return "/" + posixpath.normpath("/" + pattern).lstrip("/")
+    cleaned = posixpath.normpath(pattern)
+    return "/" if cleaned == "." else "/" + cleaned.strip("/")
+
+
+def literal_start(pattern: str) -> str:
+    """What stands before the first wildcard."""
+    return pattern[: next((at for at, char in enumerate(pattern) if char in SPECIAL), len(pattern))]
+
+
+def literal_folder(pattern: str) -> str:
+    """The directory ("/" or "/a/") in which all lies that a cleaned path or pattern can mean; the root is in itself."""
+    return literal_start(pattern).rpartition("/")[0] + "/"
 
 
 # ------------------------------------------------------------------ what a pattern says of paths
@@ -78,13 +89,12 @@ class Glob:
             raise errors.PachydermError("the pattern is longer than 10000 characters")
         parser = Parser(self.pattern)
         try:
-            self._nodes = parser.sequence("")
-            self.groups = parser.groups
-            first = next((at for at, char in enumerate(self.pattern) if char in SPECIAL), len(self.pattern))
+            self._nodes, self.groups = parser.nodes, parser.groups
             # Pachyderm's calls on files look below what is before the first wildcard as it stands, backslashes too
-            self.escapes_early = "\\" in self.pattern[:first]
-            plain = re.sub(r"\\(.?)", r"\1", self.pattern[:first])
-            self.literal = plain if first == len(self.pattern) else None
+            start = literal_start(self.pattern)
+            self.escapes_early = "\\" in start
+            plain = re.sub(r"\\(.?)", r"\1", start)
+            self.literal = plain if start == self.pattern else None
             self.folder = plain[: plain.rindex("/") + 1]  # every match lies in this directory (or is it)
             self.depth = _slashes(self._nodes)  # of "/" in a match, at most; None = no bound
             self.prefix = plain

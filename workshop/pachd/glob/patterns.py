@@ -1,29 +1,37 @@
-"""The parts of a glob, and how a pattern is read into them."""
+"""The parts of a glob, and how a pattern is read into them.
+
+The reader follows Pachyderm's in its turns too: text that begins with one of @ ! ^ + runs on over `|`, `)`, `,` and `}`
+of the group that it stands in; closing signs close the innermost group, whichever it is; and a class takes `!` or `^`
+anywhere as a "not", and a backslash away before it looks for ranges.
+"""
 
 from __future__ import annotations
 
-import re
-import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workshop.pachd import errors
 
 _CLASSES = {
-    "alnum": string.ascii_letters + string.digits,
-    "alpha": string.ascii_letters,
-    "blank": " \t",
-    "digit": string.digits,
-    "graph": string.ascii_letters + string.digits + string.punctuation,
-    "lower": string.ascii_lowercase,
-    "print": string.ascii_letters + string.digits + string.punctuation + " ",
-    "punct": string.punctuation,
-    "space": string.whitespace,
-    "upper": string.ascii_uppercase,
-    "word": string.ascii_letters + string.digits + "_",
-    "xdigit": string.hexdigits,
-    "ascii": "".join(map(chr, range(128))),
-    "cntrl": "".join(map(chr, range(32))) + "\x7f",
+    ":alnum:": "0-9A-Za-z",
+    ":alpha:": "A-Za-z",
+    ":ascii:": "\x00-\x7f",
+    ":blank:": "\t ",
+    ":cntrl:": "\x00-\x1f\x7f",
+    ":digit:": "0-9",
+    ":graph:": "!-~]",
+    ":lower:": "a-z",
+    ":print:": " -~",
+    ":punct:": "!-/:-@[-`{-~",
+    ":space:": "\t\n\v\f\r ",
+    ":upper:": "A-Z",
+    ":word:": "0-9A-Za-z_",
+    ":xdigit:": "0-9A-Fa-f",
 }
+_SIGNS = "@!^+"  # what begins a group when "(" follows, and else text
+_END_SIGNED = "?*[{("  # what ends text that begins with a sign
+_END_TEXT = _END_SIGNED + _SIGNS
+_END_IN_BRACES = _END_TEXT + "},"
+_END_IN_GROUP = _END_TEXT + ")|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,98 +66,131 @@ class Group:
 NOT_SLASH = One(frozenset("/"), True)
 
 
+@dataclass(slots=True)
+class _Open:
+    """A group that is being read."""
+
+    times: str
+    number: int
+    choices: list[list[object]] = field(default_factory=lambda: [[]])
+
+    def closed(self) -> Group:
+        return Group(self.times, self.number, tuple(map(tuple, self.choices)))
+
+
 class Parser:
+    """Reads a pattern once: `nodes`, and how many `groups` catch."""
+
     def __init__(self, pattern: str) -> None:
-        self.text, self.at, self.groups = pattern, 0, 0
+        self._text, self._at = pattern.partition("\0")[0], 0
+        self._open = [_Open("@", 0)]
+        self._braces = self._brackets = 0  # groups of each kind that are still to be closed
+        self._unknown = False  # whether a group began with ^
+        self.groups = 0
+        while self._at < len(self._text):
+            self._part()
+        while len(self._open) > 1:  # what is not closed ends with the pattern
+            self._close()
+        if self._unknown:
+            raise errors.PachydermError("unimplemented quatifier ^")
+        self.nodes: tuple[object, ...] = tuple(self._open[0].choices[0])
 
-    def sequence(self, stops: str) -> tuple[object, ...]:
-        nodes: list[object] = []
-        words: list[str] = []
-        text = self.text
+    def _part(self) -> None:
+        char, after = self._text[self._at], self._text[self._at + 1 : self._at + 2]
+        if char == "{":
+            self._braces += 1
+            self._begin("@", 0, 1)
+        elif (char == "," and self._braces) or (char == "|" and self._brackets):
+            self._at += 1
+            self._open[-1].choices.append([])
+        elif char == "}" and self._braces:
+            self._braces -= 1
+            self._at += 1
+            self._close()
+        elif char == "[":
+            self._at += 1
+            self._add(self._one())
+        elif char == "(" or (char in "@!^+?*" and after == "("):
+            self._brackets += 1
+            self.groups += 1
+            self._unknown |= char == "^"
+            self._begin("@" if char == "(" else char, self.groups, 1 + (char != "("))
+        elif char in _SIGNS:
+            self._word(_END_SIGNED)
+        elif char == ")" and self._brackets:
+            self._brackets -= 1
+            self._at += 1
+            self._close()
+        elif char == "?":
+            self._at += 1
+            self._add(NOT_SLASH)
+        elif char == "*":
+            twice = after == "*" and self._text[self._at + 2 : self._at + 3] != "("
+            self._at += 1 + twice
+            self._add(Run(twice))
+        else:
+            self._word(_END_IN_BRACES if self._braces else _END_IN_GROUP if self._brackets else _END_TEXT)
 
-        def end_of_word() -> None:
-            if words:
-                nodes.append(Text("".join(words)))
-                words.clear()
+    def _add(self, node: object) -> None:
+        self._open[-1].choices[-1].append(node)
 
-        while self.at < len(text) and text[self.at] not in stops:
-            char, after = text[self.at], text[self.at + 1 : self.at + 2]
-            self.at += 1
+    def _begin(self, times: str, number: int, length: int) -> None:
+        self._at += length
+        self._open.append(_Open(times, number))
+
+    def _close(self) -> None:
+        self._add(self._open.pop().closed())
+
+    def _word(self, ends: str) -> None:
+        """Text up to one of these characters that no backslash stands before."""
+        chars = []
+        while self._at < len(self._text) and (char := self._text[self._at]) not in ends:
+            self._at += 1
             if char == "\\":
-                words.append(after)
-                self.at += len(after)
-                continue
-            if char == "(" or (char in "*+?@!" and after == "("):
-                end_of_word()
-                self.at += char != "("
-                nodes.append(self.group("@" if char == "(" else char))
-            elif char == "^" and after == "(":
-                raise errors.PachydermError("unimplemented quatifier ^")
-            elif char == "{":
-                end_of_word()
-                nodes.append(Group("@", 0, self.choices(",", "}")))
-            elif char == "[":
-                end_of_word()
-                nodes.append(self.one())
-            elif char == "*":
-                end_of_word()
-                twice = after == "*" and text[self.at + 1 : self.at + 2] != "("
-                self.at += twice
-                nodes.append(Run(twice))
-            elif char == "?":
-                end_of_word()
-                nodes.append(NOT_SLASH)
-            else:
-                words.append(char)
-        end_of_word()
-        return tuple(nodes)
+                char = self._text[self._at : self._at + 1]
+                self._at += 1
+            chars.append(char)
+        if any(chars):
+            self._add(Text("".join(chars)))
 
-    def group(self, times: str) -> Group:
-        self.groups += 1
-        number = self.groups
-        return Group(times, number, self.choices("|", ")"))
-
-    def choices(self, between: str, close: str) -> tuple[tuple[object, ...], ...]:
-        found = [self.sequence(between + close)]
-        while self.at < len(self.text) and self.text[self.at] == between:
-            self.at += 1
-            found.append(self.sequence(between + close))
-        self.at += self.at < len(self.text)  # one that is not closed ends with the pattern
-        return tuple(found)
-
-    def one(self) -> One:
-        text, chars, negated = self.text, set[str](), False
-        if text[self.at : self.at + 1] in ("!", "^"):
-            negated = True
-            self.at += 1
-        while True:
-            char = self._char()
-            if char == "]":
-                break
-            posix = re.match(r"\[:(\w+):\]", text[self.at - 1 :]) if char == "[" else None
-            if posix:
-                if posix[1] not in _CLASSES:
-                    raise errors.PachydermError(f"invalid character class range: `{posix[0]}`")
-                chars.update(_CLASSES[posix[1]])
-                self.at += posix.end() - 1
-                continue
+    def _one(self) -> One:
+        """A class, whose opening bracket has been read."""
+        chars: list[str] = []
+        negated = inner = False
+        while (char := self._char()) != "]" or inner:
             if char == "\\":
                 char = self._char()
-            if text[self.at : self.at + 1] == "-" and text[self.at + 1 : self.at + 2] not in ("]", ""):
-                self.at += 1
-                last = self._char()
-                last = self._char() if last == "\\" else last
-                if last < char:
-                    raise errors.PachydermError(f"[{char}-{last}] range in reverse order")
-                chars.update(map(chr, range(ord(char), min(ord(last), ord(char) + 0xFFFF) + 1)))
-            else:
-                chars.add(char)
-        if not chars:
+            elif char in "!^" and not negated:
+                negated = True
+                continue
+            elif char in "[]":
+                inner = char == "["
+            chars.append(char)
+        listed = "".join(chars)
+        for name, meant in _CLASSES.items():
+            listed = listed.replace(name, meant)
+        if not listed:
             raise errors.PachydermError("unterminated [] set")
-        return One(frozenset(chars), negated)
+        return One(_members(listed), negated)
 
     def _char(self) -> str:
-        if self.at >= len(self.text):
+        if self._at >= len(self._text):
             raise errors.PachydermError("unexpected end of input")
-        self.at += 1
-        return self.text[self.at - 1]
+        self._at += 1
+        return self._text[self._at - 1]
+
+
+def _members(listed: str) -> frozenset[str]:
+    """The characters of a class, with its ranges written out."""
+    members: set[str] = set()
+    at = 0
+    while at < len(listed):
+        first = last = listed[at]
+        if listed[at + 1 : at + 2] == "-" and at + 2 < len(listed):
+            last = listed[at + 2]
+            if last < first:
+                raise errors.PachydermError(f"[{first}-{last}] range in reverse order")
+            at += 2
+        at += 1
+        members.update(map(chr, range(ord(first), min(ord(last), ord(first) + 0xFFFF) + 1)))
+    return frozenset(members)

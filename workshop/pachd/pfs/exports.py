@@ -83,9 +83,7 @@ class _Reader:
         return found
 
 
-def export(
-    pfs: Pfs, view: View, pattern: str, url: str, datum: str = "", lower: str = "", upper: str = ""
-) -> tuple[int, int]:
+def export(pfs: Pfs, view: View, pattern: str, url: str, bounds: files.Bounds = None) -> tuple[int, int]:
     """Send the files that a glob matches, and those below, to their own paths under a URL: how many, and their bytes.
 
     A client may name folders of this machine only where the daemon was told so.
@@ -94,7 +92,7 @@ def export(
         pfs.sources.local(url)
     put = target(url)
     number = total = 0
-    for entry in files.archived(view, pattern, datum, lower, upper):
+    for entry in files.archived(view, pattern, bounds):
         if not entry.is_directory:
             content = view.trees.content(entry.value)
             put(entry.path, content.size, pfs.store.blobs.pieces(pfs.store.database.read, content))

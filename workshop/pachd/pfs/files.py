@@ -2,140 +2,115 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from workshop.pachd import errors, glob
-from workshop.pachd.pfs import paths
+from workshop.pachd.pfs import paths, scopes
+from workshop.pachd.pfs.scopes import Page, Scope
 from workshop.pachd.pfs.views import View
-from workshop.pachd.store.collisions import Collision
 from workshop.pachd.store.trees import Entry, Root, Trees, unpack
 
-MOST_PAGED = 100_000
-
+Bounds = tuple[str, str] | None  # lower <= path < upper; "" is no bound
 Pair = tuple[Entry | None, Entry | None]  # new, old
 
-
-def _tag(datum: str) -> str | None:
-    return paths.tag(datum) if datum else None
+EVERYTHING = Page()
 
 
-def inspect(view: View, path: str, datum: str = "") -> Entry:
+def inspect(view: View, path: str) -> Entry:
     """The file or directory at a literal path."""
     cleaned = paths.clean(path)
-    view.check(cleaned)
-    found = view.trees.lookup(view.root, cleaned, _tag(datum))
+    found = list(scopes.sound(view, view.trees.lookup(view.root, cleaned), scopes.literal(cleaned)))
     if not found:
         raise view.missing(path)
-    return found[0]
+    return found[-1]
 
 
-def children(
-    view: View, path: str, datum: str = "", marker: str = "", number: int = 0, reverse: bool = False
-) -> Iterator[Entry]:
-    """What a directory holds, or the file itself; nothing when there is neither. Where something collides, what comes
-    before it.
-    """
-    check_page(number, reverse)
+def children(view: View, path: str, page: Page = EVERYTHING) -> Iterator[Entry]:
+    """What a directory holds, or the file itself; nothing when there is neither."""
+    page.check()
     cleaned = paths.clean(path)
-    if reverse:
-        view.check(cleaned)
-    found = view.trees.lookup(view.root, cleaned, _tag(datum))
-    if not found:
-        return
-    entry = found[0]
-    if entry.is_directory:
-        start = marker[len(entry.path) :] if marker.startswith(entry.path) else ""
-        entries: Iterable[Entry] = view.trees.children(entry.value, entry.path, start, reverse)
-    else:
-        entries = [entry]
-    sound = _before(entries, next((fault for fault in view.faults() if fault.lies_below(cleaned)), None))
-    yield from page(_of_tag(sound, _tag(datum)), marker, number, reverse)
+    scope = page.scope(cleaned)
+
+    def listed() -> Iterator[Entry]:
+        for entry in view.trees.lookup(view.root, cleaned):
+            if entry.is_directory:
+                yield from view.trees.children(entry.value, entry.path, _name_below(entry.path, scope.lower))
+            else:
+                yield entry
+
+    def backwards() -> Iterator[Entry]:
+        for entry in reversed(view.trees.lookup(view.root, cleaned)):
+            if entry.is_directory:
+                yield from view.trees.children(entry.value, entry.path, _name_below(entry.path, scope.upper), True)
+            else:
+                yield entry
+
+    yield from page.cut(_in_turn(view, listed(), backwards, page, scope))
 
 
-def _before(entries: Iterable[Entry], fault: Collision | None) -> Iterator[Entry]:
-    """Entries in path order until the first that a collision spoils, which is raised."""
-    if fault is None:
-        yield from entries
-        return
-    for entry in entries:
-        if entry.path > fault.path or (entry.is_directory and fault.path.startswith(entry.path)):
-            break
-        yield entry
-        if entry.path == fault.path:
-            break
-    raise errors.PachydermError(str(fault))
+def _name_below(folder: str, path: str) -> str:
+    """What of a path lies in a folder, "" when it lies elsewhere."""
+    return path[len(folder) :] if path.startswith(folder) else ""
 
 
-def walk(
-    view: View, path: str, datum: str = "", marker: str = "", number: int = 0, reverse: bool = False
+def _in_turn(
+    view: View, forwards: Iterator[Entry], backwards: Callable[[], Iterator[Entry]], page: Page, scope: Scope
 ) -> Iterator[Entry]:
-    """A file, or a directory and everything below it."""
-    check_page(number, reverse)
+    """The entries of a page's scope in the page's order. Reversed, all of them are passed over first."""
+    held = (entry for entry in forwards if scope.holds(entry.path))
+    if not page.reverse:
+        return scopes.sound(view, held, scope)
+    if view.faults():
+        return reversed(list(scopes.sound(view, held, scope)))
+    return (entry for entry in backwards() if scope.holds(entry.path))
+
+
+def walk(view: View, path: str, page: Page = EVERYTHING) -> Iterator[Entry]:
+    """A file, or a directory and everything below it. NotFound when a page's marker leaves nothing, but of the root."""
+    page.check()
     cleaned = paths.clean(path)
-    view.check(cleaned)
-    found = view.trees.lookup(view.root, cleaned, _tag(datum))
-    if not found:
-        if cleaned == "/":
-            return
-        raise errors.NotFound(f"commit/{view.name.id} does not contain item: ({cleaned})")
-    yield from page(_of_tag(_whole(view.trees, found[0], marker, reverse), _tag(datum)), marker, number, reverse)
+    scope = page.scope(cleaned)
+
+    def walked(reverse: bool = False) -> Iterator[Entry]:
+        found = view.trees.lookup(view.root, cleaned)
+        for entry in reversed(found) if reverse else found:
+            yield from _whole(view.trees, entry, scope.upper if reverse else scope.lower, reverse)
+
+    entries = _in_turn(view, walked(), lambda: walked(True), page, scope)
+    first = next(entries, None)
+    if first is not None:
+        yield from page.cut(chain((first,), entries))
+    elif cleaned != "/" or page.reverse:
+        raise errors.NotFound(f"commit/{view.name.id} does not contain item: ({cleaned.rstrip('/')})")
 
 
-def _whole(trees: Trees, entry: Entry, marker: str = "", reverse: bool = False) -> Iterator[Entry]:
+def _whole(trees: Trees, entry: Entry, bound: str = "", reverse: bool = False) -> Iterator[Entry]:
     if not reverse:
         yield entry
     if entry.is_directory:
-        yield from trees.walk(entry.value, entry.path, marker, reverse)
+        yield from trees.walk(entry.value, entry.path, bound, reverse)
     if reverse:
         yield entry
-
-
-def _of_tag(entries: Iterable[Entry], tag: str | None) -> Iterable[Entry]:
-    return entries if tag is None else (entry for entry in entries if entry.is_directory or entry.tag == tag)
-
-
-def check_page(number: int, reverse: bool) -> None:
-    if number > MOST_PAGED:
-        raise errors.PachydermError(f"cannot return more than {MOST_PAGED} files at a time")
-    if reverse and number <= 0:
-        raise errors.PachydermError("number must be > 0 when reverse is true")
-
-
-def page(entries: Iterable[Entry], marker: str, number: int, reverse: bool) -> Iterator[Entry]:
-    """At most `number` entries (0 = all) that come after the marker, which is compared as it is given."""
-    for entry in entries:
-        if marker and not (entry.path < marker if reverse else entry.path > marker):
-            continue
-        yield entry
-        number -= 1
-        if not number:
-            return
 
 
 # ------------------------------------------------------------------ globs
 
 
-def matching(view: View, pattern: str, datum: str = "", lower: str = "", upper: str = "") -> Iterator[Entry]:
+def globbed(view: View, pattern: str, bounds: Bounds = None) -> Iterator[Entry]:
     """Files and directories that a glob matches, in path order, within lower <= path < upper."""
     compiled = glob.compile(pattern)
-    if compiled.escapes_early and not (lower or upper):
-        return
-    for entry in _of_tag(_matching(view, compiled, _tag(datum)), _tag(datum)):
-        if entry.path >= lower and (not upper or entry.path < upper):
-            yield entry
+    if compiled.escapes_early and bounds is None:
+        return iter(())
+    scope = scopes.within(compiled.prefix, bounds)
+    found = (entry for entry in _matching(view, compiled) if scope.holds(entry.path))
+    return scopes.sound(view, found, scope)
 
 
-def globbed(view: View, pattern: str, lower: str = "", upper: str = "") -> Iterator[Entry]:
-    """What GlobFile answers: refused when anything collides where the glob looks."""
-    view.check(glob.compile(pattern).folder.rstrip("/") or "/")
-    return matching(view, pattern, "", lower, upper)
-
-
-def _matching(view: View, compiled: glob.Glob, tag: str | None) -> Iterator[Entry]:
+def _matching(view: View, compiled: glob.Glob) -> Iterator[Entry]:
     if compiled.literal is not None:
         if compiled.matches(compiled.literal):
-            yield from view.trees.lookup(view.root, compiled.literal, tag)
+            yield from view.trees.lookup(view.root, compiled.literal)
         return
     above = view.trees.directory(view.root, compiled.folder)
     if above:
@@ -154,77 +129,81 @@ def _search(trees: Trees, value: bytes, folder: str, compiled: glob.Glob, prefix
             yield from _search(trees, entry.value, entry.path, compiled)
 
 
-def one_file(view: View, pattern: str, datum: str = "") -> Entry:
+def one_file(view: View, pattern: str, bounds: Bounds = None) -> Entry:
     """The one regular file that a glob matches."""
-    found: list[Entry] = []
-    for entry in matching(view, pattern, datum):
-        found.append(entry)
-        if len(found) > 2:
-            break
-    if not found:
-        raise view.missing(pattern)
-    for entry in found:
-        clashing = [
-            f
-            for f in view.faults()
-            if (f.tags is not None and f.path == entry.path)
-            or (f.tags is None and not entry.is_directory and f.path.startswith(entry.path + "/"))
-        ]
-        if clashing and not datum:
-            raise errors.PachydermError(str(clashing[0]))
-    if len(found) > 1:
-        raise errors.PachydermError("matched multiple files. Use GetFileTAR instead")
-    if found[0].is_directory:
-        raise errors.PachydermError("cannot get directory or non-regular file. Use GetFileTAR instead")
-    return found[0]
-
-
-def archived(view: View, pattern: str, datum: str = "", lower: str = "", upper: str = "") -> Iterator[Entry]:
-    """What GetFileTAR holds: all that a glob matches and everything below it, each once."""
-    found = False
-    last = ""
-    for entry in matching(view, pattern, datum, lower, upper):
-        found = True
-        if last and entry.path.startswith(last):
-            continue  # it came with the directory above
-        view.check(entry.path.rstrip("/") or "/")
+    one: Entry | None = None
+    for entry in globbed(view, pattern, bounds):
         if entry.is_directory:
-            last = entry.path
-        for below in _of_tag(_whole(view.trees, entry), _tag(datum)):
-            if below.path >= lower and (not upper or below.path < upper):
-                yield below
-    if not found:
+            raise errors.PachydermError("cannot get directory or non-regular file. Use GetFileTAR instead")
+        if one is not None:
+            raise errors.PachydermError("matched multiple files. Use GetFileTAR instead")
+        one = entry
+    if one is None:
         raise view.missing(pattern)
+    return one
+
+
+def archived(view: View, pattern: str, bounds: Bounds = None) -> Iterator[Entry]:
+    """What GetFileTAR holds: all that a glob matches and everything below it, each once."""
+    compiled = glob.compile(pattern)
+    if compiled.escapes_early and bounds is None:
+        raise view.missing(pattern)
+    scope = scopes.within(compiled.prefix, bounds)
+
+    def found() -> Iterator[Entry]:
+        last = ""
+        for entry in _matching(view, compiled):
+            if not scope.holds(entry.path) or (last and entry.path.startswith(last)):
+                continue  # the latter came with the directory above
+            if entry.is_directory:
+                last = entry.path
+            yield from filter(lambda below: scope.holds(below.path), _whole(view.trees, entry))
+
+    entries = scopes.sound(view, found(), scope)
+    first = next(entries, None)
+    if first is None:
+        raise view.missing(pattern)
+    return chain((first,), entries)
 
 
 # ------------------------------------------------------------------ differences
 
 
 def diff(new: View, new_path: str, old: View | None, old_path: str) -> Iterator[Pair]:
-    """Files and directories whose hashes differ, by path. Two different paths have nothing in common."""
+    """Files and directories whose hashes differ, by path."""
     new_path, old_path = paths.clean(new_path), paths.clean(old_path)
-    new.check(new_path)
-    if old is None:
-        yield from ((entry, None) for entry in _below(new.trees, new.root, new_path))
-        return
-    old.check(old_path)
-    if new_path != old_path:
-        added: Iterator[Pair] = ((entry, None) for entry in _below(new.trees, new.root, new_path))
-        removed: Iterator[Pair] = ((None, entry) for entry in _below(old.trees, old.root, old_path))
-        yield from heapq.merge(added, removed, key=_path)
-        return
-    yield from _paired(new.trees, _changed(new.trees, new.root, old.root, new_path))
+    for view, path in ((new, new_path), (old, old_path)):
+        if view is not None:
+            list(scopes.sound(view, (), scopes.literal(path)))
+    if old is not None and new_path == old_path and new.stored and old.stored:
+        yield from _paired(new.trees, _changed(new.trees, new.root, old.root, new_path))
+    else:
+        yield from _merged(new, _below(new, new_path), old or new, _below(old, old_path) if old else iter(()))
 
 
-def _path(pair: Pair) -> bytes:
-    entry = pair[0] or pair[1]
-    assert entry is not None
+def _below(view: View, path: str) -> Iterator[Entry]:
+    for entry in view.trees.lookup(view.root, path):
+        yield from _whole(view.trees, entry)
+
+
+def _merged(new: View, after: Iterator[Entry], old: View, before: Iterator[Entry]) -> Iterator[Pair]:
+    """Entries of two readers put together by path, without those of equal hashes."""
+    one, two = next(after, None), next(before, None)
+    while one is not None or two is not None:
+        if two is None or (one is not None and _bytes(one) < _bytes(two)):
+            yield one, None
+            one = next(after, None)
+        elif one is None or _bytes(two) < _bytes(one):
+            yield None, two
+            two = next(before, None)
+        else:
+            if new.trees.hash(one) != old.trees.hash(two):
+                yield one, two
+            one, two = next(after, None), next(before, None)
+
+
+def _bytes(entry: Entry) -> bytes:
     return entry.path.encode("utf-8", "surrogateescape")
-
-
-def _below(trees: Trees, root: Root, path: str) -> Iterator[Entry]:
-    for entry in trees.lookup(root, path):
-        yield from _whole(trees, entry)
 
 
 def _changed(trees: Trees, new: Root, old: Root, path: str) -> Iterator[Pair]:
@@ -249,6 +228,12 @@ def _paired(trees: Trees, pairs: Iterator[Pair]) -> Iterator[Pair]:
         waiting = pair
     if waiting is not None:
         yield from _if_different(trees, waiting)
+
+
+def _path(pair: Pair) -> str:
+    entry = pair[0] or pair[1]
+    assert entry is not None
+    return entry.path
 
 
 def _if_different(trees: Trees, pair: Pair) -> Iterator[Pair]:

@@ -1,6 +1,7 @@
 """File sets: changes without a commit, kept for a while, readable under the repo `__filesets__` of project default.
 
-A set is what it deletes, and then a tree of what it adds. Adding it to a commit appends what it adds.
+A set is the files that it deletes, and then a tree of what it adds. Adding it to a commit appends what it adds. A
+directory that it deletes is one of its own: it takes nothing from what the set is added to.
 """
 
 from __future__ import annotations
@@ -14,31 +15,53 @@ import msgpack
 from workshop.pachd import errors, ids
 from workshop.pachd.model import CommitHandle
 from workshop.pachd.pfs import Pfs, commits, modify
-from workshop.pachd.pfs.modify import Changes, Deletes
+from workshop.pachd.pfs.modify import Changes, Key
 from workshop.pachd.store import Store, collection, trees
 from workshop.pachd.store.trees import Delete, Root, Trees
 
 REPO = "__filesets__"
 LIFETIME = 600  # seconds that a new set is kept
 MOST_SECONDS = 1800
+FOR_EVER = (1 << 63) - 1  # ns
+_DIGITS = 32
+_SHARD_FILES, _SHARD_BYTES = 1_000_000, 10**9
 
 
 @dataclass(frozen=True)
 class FileSet:
-    id: str
     root: Root
-    deletes: Deletes
+    deletes: set[Key]
+    first: Root  # what the first of the sets adds that this one is composed of
+
+
+def parsed(id: str) -> str:
+    """The key of a set: an id without dashes, and without the hash that may follow a dot."""
+    key = id.partition(".")[0].replace("-", "")
+    if len(key) != _DIGITS:
+        what = "short" if len(key) < _DIGITS else "long"
+        raise errors.PachydermError(f"parsing fileset.Token: too {what} to be Token len={len(key)}")
+    odd = next((char for char in key if char not in "0123456789abcdefABCDEF"), "")
+    if odd:
+        raise errors.PachydermError(f"encoding/hex: invalid byte: U+{ord(odd):04X} {odd!r}")
+    return key.lower()
 
 
 def find(db: sqlite3.Connection, id: str) -> FileSet:
     """The set of this id, while it lives."""
-    row = db.execute("SELECT root, deletes FROM fileset WHERE id = ? AND expires > ?", (id, ids.now())).fetchone()
+    found = _look_up(db, parsed(id))
+    if found is None:
+        raise errors.PachydermError("path does not exist")
+    return found
+
+
+def _look_up(db: sqlite3.Connection, key: str) -> FileSet | None:
+    row = db.execute(
+        "SELECT root, deletes, first FROM fileset WHERE id = ? AND expires > ?", (key, ids.now())
+    ).fetchone()
     if row is None:
-        if not ids.is_id(id):
-            raise errors.PachydermError(f"invalid file set id: {id!r}")
-        raise errors.NotFound(f"file set {id} not found")
-    folders, files = msgpack.unpackb(row["deletes"]) if row["deletes"] else ((), ())
-    return FileSet(id, row["root"], Deletes([tuple(key) for key in folders], {tuple(key) for key in files}))
+        return None
+    _, files = msgpack.unpackb(row["deletes"]) if row["deletes"] else ((), ())
+    return FileSet(row["root"], {tuple(key) for key in files}, row["root"] if row["first"] is None else row["first"])
 
 
 def create(pfs: Pfs, fill: Callable[[Changes], None]) -> str:
@@ -48,29 +71,27 @@ def create(pfs: Pfs, fill: Callable[[Changes], None]) -> str:
         changes.flush()
         with pfs.store.database.write() as db:
             _forget_expired(db)
-            deletes = Deletes()
+            deletes: set[Key] = set()
             root = changes.make(db, None, deletes)
-            return _keep(db, root, deletes, LIFETIME)
+            return _keep(db, FileSet(root, deletes, root), LIFETIME)
 
 
 def of_commit(pfs: Pfs, handle: CommitHandle) -> str:
     """A set of all that a commit holds."""
     with pfs.store.database.write() as db:
-        commit = commits.resolve(db, handle)
-        return _keep(db, commits.content(db, commit), Deletes(), LIFETIME)
+        root = commits.content(db, commits.resolve(db, handle))
+        return _keep(db, FileSet(root, set(), root), LIFETIME)
 
 
 def add(pfs: Pfs, handle: CommitHandle, id: str) -> None:
     """Make a set's changes to an open commit."""
+    parsed(id)
     with modify.writing(pfs.store) as changes:
         with pfs.transaction() as tx:
             commit = commits.resolve(tx.db, handle)
             if commit.finishing is not None:
                 raise commits.finished(commit)
-            try:
-                found = find(tx.db, id)
-            except errors.NotFound as error:
-                raise errors.PachydermError(str(error)) from None
+            found = find(tx.db, id)
             root = _apply(pfs.store.trees(tx.db), changes, commit.root or b"", found)
             changes.make(tx.db, None)  # records chunks that were cut anew
             commits.set_content(tx, commit, root or None, trees.size(found.root))
@@ -78,70 +99,71 @@ def add(pfs: Pfs, handle: CommitHandle, id: str) -> None:
 
 def renew(store: Store, id: str, seconds: int) -> None:
     """Keep a set for so many seconds from now."""
-    _check_lifetime(seconds)
+    key = parsed(id)
+    if seconds < 1:
+        raise errors.PachydermError(f"ttl ({seconds * 10**9}) must be at least one second")
+    if seconds > MOST_SECONDS:
+        raise errors.PachydermError(f"ttl ({seconds * 10**9}) exceeds max ttl ({MOST_SECONDS * 10**9})")
     with store.database.write() as db:
-        find(db, id)
-        db.execute("UPDATE fileset SET expires = ? WHERE id = ?", (ids.now() + seconds * 10**9, id))
+        if _look_up(db, key) is None:
+            raise errors.NotFound(f"tracker does not contain item: (fileset/{key})")
+        db.execute("UPDATE fileset SET expires = ? WHERE id = ?", (ids.now() + seconds * 10**9, key))
 
 
-def compose(store: Store, many: Sequence[str], seconds: int) -> str:
-    """A set that makes the changes of sets one after another."""
-    if seconds:
-        _check_lifetime(seconds)
+def compose(store: Store, many: Sequence[str], seconds: int, compact: bool = False) -> str:
+    """A set that makes the changes of sets one after another, kept for so many seconds (0: for ever)."""
+    keys = [parsed(id) for id in many]
     with modify.writing(store) as changes, store.database.write() as db:
-        root, deletes = b"", Deletes()
-        for id in many:
-            found = find(db, id)
+        sets = [found for key in keys if (found := _look_up(db, key))]
+        if len(sets) < len(keys):
+            missing = "path does not exist" if compact else "the operation would create a dangling reference"
+            raise errors.PachydermError(missing)
+        root = b""
+        for found in sets:
             root = _apply(store.trees(db), changes, root, found)
-            deletes.folders += found.deletes.folders
-            deletes.files |= found.deletes.files
         changes.make(db, None)
-        return _keep(db, root, deletes, seconds or LIFETIME)
+        deletes = set().union(*(found.deletes for found in sets))
+        first = root if compact else next((found.first for found in sets if found.root or found.deletes), root)
+        return _keep(db, FileSet(root, deletes, first), LIFETIME if compact else seconds)
 
 
 def shards(store: Store, id: str, files: int = 0, size: int = 0) -> list[tuple[str, str]]:
-    """Ranges of paths (lower, upper) that cut a set into parts of at most so many files or bytes; "" is no bound."""
+    """Ranges of paths (lower, upper; "" is no bound), each closed once it has so many files or bytes.
+
+    Where a set is composed of others, the first of them decides.
+    """
     with store.database.read() as db:
         found = find(db, id)
-        tree = store.trees(db)
         bounds, count, total = [""], 0, 0
-        if files > 0 or size > 0:
-            for entry in tree.walk(found.root):
-                if entry.is_directory:
-                    continue
-                length = int.from_bytes(entry.value[:8], "big")
-                if count and ((files > 0 and count >= files) or (size > 0 and total + length > size)):
-                    bounds.append(entry.path)
-                    count, total = 0, 0
-                count += 1
-                total += length
+        for entry in store.trees(db).walk(found.first):
+            if entry.is_directory:
+                continue
+            if count >= (files if files > 0 else _SHARD_FILES) or total >= (size if size > 0 else _SHARD_BYTES):
+                bounds.append(entry.path)
+                count, total = 0, 0
+            count += 1
+            total += trees.entry_size(entry)
     return list(zip(bounds, [*bounds[1:], ""], strict=True))
 
 
 def _apply(tree: Trees, changes: Changes, root: bytes, added: FileSet) -> bytes:
-    edits = [Delete(path, tag) for path, tag in (*added.deletes.folders, *sorted(added.deletes.files))]
-    root = tree.edit(root, edits)
+    root = tree.edit(root, [Delete(path, tag) for path, tag in sorted(added.deletes)])
     if not root:
         return added.root or b""
     entries = (((e.path, e.tag), e.value) for e in tree.walk(added.root) if not e.is_directory)
     return changes.append_files(tree, root, entries)
 
 
-def _keep(db: sqlite3.Connection, root: Root, deletes: Deletes, seconds: int) -> str:
+def _keep(db: sqlite3.Connection, kept: FileSet, seconds: int) -> str:
     id = ids.new_id()
-    packed = msgpack.packb((deletes.folders, sorted(deletes.files)))
+    packed = msgpack.packb(((), sorted(kept.deletes)))
+    first = None if kept.first == kept.root else kept.first or b""
+    expires = ids.now() + seconds * 10**9 if seconds else FOR_EVER
     db.execute(
-        "INSERT INTO fileset (id, root, deletes, expires) VALUES (?, ?, ?, ?)",
-        (id, root or None, packed, ids.now() + seconds * 10**9),
+        "INSERT INTO fileset (id, root, deletes, first, expires) VALUES (?, ?, ?, ?, ?)",
+        (id, kept.root or None, packed, first, max(-FOR_EVER, min(FOR_EVER, expires))),
     )
     return id
-
-
-def _check_lifetime(seconds: int) -> None:
-    if seconds < 1:
-        raise errors.PachydermError(f"ttl ({seconds * 10**9}) must be at least one second")
-    if seconds > MOST_SECONDS:
-        raise errors.PachydermError(f"ttl ({seconds * 10**9}) exceeds max ttl ({MOST_SECONDS * 10**9})")
 
 
 def _forget_expired(db: sqlite3.Connection) -> None:
@@ -153,10 +175,13 @@ def _forget_expired(db: sqlite3.Connection) -> None:
 
 
 def cache_put(store: Store, key: str, value: bytes, sets: Sequence[str], tag: str) -> None:
-    """Keep a value (and the file sets that it names) under a key until its tag is cleared."""
+    """Keep a value (and the file sets that it names) under a key until its tag is cleared; the first one stays."""
+    keys = [parsed(id) for id in sets]
     with store.database.write() as db:
-        db.execute("INSERT OR REPLACE INTO cache (key, value, tag) VALUES (?, ?, ?)", (key, value, tag))
-        db.executemany("UPDATE fileset SET expires = ? WHERE id = ?", [((1 << 63) - 1, id) for id in sets])
+        if any(_look_up(db, set_key) is None for set_key in keys):
+            raise errors.PachydermError("the operation would create a dangling reference")
+        db.execute("INSERT OR IGNORE INTO cache (key, value, tag) VALUES (?, ?, ?)", (key, value, tag))
+        db.executemany("UPDATE fileset SET expires = ? WHERE id = ?", [(FOR_EVER, set_key) for set_key in keys])
 
 
 def cache_get(store: Store, key: str) -> bytes:

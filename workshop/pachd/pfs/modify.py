@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workshop.pachd import errors
@@ -53,20 +53,19 @@ class Copied:
 Step = dict[Key, Written] | Delete | Copied
 
 
-@dataclass
-class Deletes:
-    """What a list of changes takes away before it adds, for file sets."""
+@dataclass(frozen=True)
+class Target:
+    """What changes are made to, as it is now."""
 
-    folders: list[Key] = field(default_factory=list)
-    files: set[Key] = field(default_factory=set)
+    current: Callable[[str, str], Content] = lambda path, tag: EMPTY  # what a file holds, for additions to it
+    unreadable: errors.PachydermError | None = None  # why it cannot be listed, as the deletion of a directory needs
 
 
 class Changes:
-    """Takes changes in. `current` finds what a file holds now, for additions to it."""
+    """Takes changes in."""
 
-    def __init__(self, store: Store, writer: PackWriter, current: Callable[[str, str], Content] | None = None) -> None:
-        self._store, self._writer = store, writer
-        self._current = current or (lambda path, tag: EMPTY)
+    def __init__(self, store: Store, writer: PackWriter, target: Target) -> None:
+        self._store, self._writer, self._target = store, writer, target
         self._steps: list[Step] = []
         self._files: dict[Key, Written] = {}
         self._folders: list[Key] = []
@@ -102,6 +101,8 @@ class Changes:
         path, tag = paths.stored(path), paths.tag(tag)
         self._last = None
         if path.endswith("/"):
+            if self._target.unreadable is not None:
+                raise self._target.unreadable
             self._next_step(Delete(path, tag))
             self._folders.append((path, tag))
         else:
@@ -131,7 +132,7 @@ class Changes:
         written = self._files.get(key)
         if written is None:
             deleted = any(key[0].startswith(folder) and key[1] == tag for folder, tag in self._folders)
-            written = self._files[key] = Written(False, EMPTY if deleted else self._current(*key))
+            written = self._files[key] = Written(False, EMPTY if deleted else self._target.current(*key))
         if written.cutter is None:
             content = written.content or written.assumed
             written.cutter = Cutter(self._writer, content, self._tail(content))
@@ -181,21 +182,19 @@ class Changes:
             self._files = {}
         self._writer.flush()
 
-    def make(self, db: sqlite3.Connection, root: Root, deletes: Deletes | None = None) -> bytes:
-        """The content with all changes made; what they take away is noted in `deletes`."""
+    def make(self, db: sqlite3.Connection, root: Root, deletes: set[Key] | None = None) -> bytes:
+        """The content with all changes made; the files that they take away by name are noted in `deletes`."""
         trees = self._store.trees(db)
         before = root = root or b""
         for step in self._steps:
             if isinstance(step, Delete):
                 root = trees.edit(root, [step])
-                if deletes is not None:
-                    deletes.folders.append((step.path, step.tag))
             elif isinstance(step, Copied):
                 root = self._copy(trees, db, root, step, deletes)
             else:
                 root = self._write(trees, root, step)
                 if deletes is not None:
-                    deletes.files.update(key for key, written in step.items() if written.replaces)
+                    deletes.update(key for key, written in step.items() if written.replaces)
         if len(self._steps) > 1:  # what is deleted by one and made again by another
             keys = {key for step in self._steps if isinstance(step, dict) for key in step}
             self.same |= {key[0] for key in keys if trees.file(before, *key) == trees.file(root, *key)}
@@ -237,13 +236,13 @@ class Changes:
             values[key] = value if content is None else trees.value(content)
         return trees.edit_files(root, values, self.same)
 
-    def _copy(self, trees: Trees, db: sqlite3.Connection, root: bytes, step: Copied, deletes: Deletes | None) -> bytes:
+    def _copy(self, trees: Trees, db: sqlite3.Connection, root: bytes, step: Copied, deletes: set[Key] | None) -> bytes:
         found = trees.lookup(step.root(db), step.path, step.source_tag)
         for entry in found:
             if not entry.is_directory:
                 paths.check_name(step.target)
                 if deletes is not None and not step.append:
-                    deletes.files.add((step.target, step.tag))
+                    deletes.add((step.target, step.tag))
                 files = iter([((step.target, step.tag), entry.value)])
             elif self._by_reference(trees, root, entry, step):
                 return trees.graft(root, step.target, entry.value)
@@ -252,7 +251,7 @@ class Changes:
                 cut = len(entry.path.rstrip("/"))
                 moved = [((step.target.rstrip("/") + e.path[cut:], step.tag), e.value) for e in below]
                 if deletes is not None and not step.append:
-                    deletes.files.update(key for key, _ in moved)
+                    deletes.update(key for key, _ in moved)
                 files = iter(moved)
             if step.append:
                 root = self.append_files(trees, root, files)
@@ -278,8 +277,8 @@ def modify(
     """
     store = pfs.store
     with store.database.read() as db:
-        current = _target_now(store, db, handle)
-    with writing(store, current) as changes:
+        target = _target_now(store, db, handle)
+    with writing(store, target) as changes:
         fill(changes)
         changes.flush()
         with pfs.transaction() as tx:
@@ -293,18 +292,18 @@ def modify(
 
 
 @contextmanager
-def writing(store: Store, current: Callable[[str, str], Content] | None = None) -> Iterator[Changes]:
+def writing(store: Store, target: Target = Target()) -> Iterator[Changes]:
     """Changes with a pack to write to. What they count on as stored already stays stored meanwhile."""
     lookup = store.database.connect()
     try:
         with store.blobs.writer(lookup) as writer:
-            yield Changes(store, writer, current)
+            yield Changes(store, writer, target)
     finally:
         lookup.close()
 
 
-def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> Callable[[str, str], Content]:
-    """Finds what a file of the target holds now. Refuses at once what `write_target` would refuse in the end."""
+def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> Target:
+    """What a write to `handle` goes to. Refuses at once what `write_target` would refuse in the end."""
     branch, id = ancestry.written_to(handle)
     try:
         commit = commits.resolve(db, handle)
@@ -312,17 +311,20 @@ def _target_now(store: Store, db: sqlite3.Connection, handle: CommitHandle) -> C
         if not branch:
             raise
         rows.repo(db, handle.repo)
-        root: Root = None
-    else:
-        if commit.finishing is not None and id:
-            raise commits.finished(commit)
-        root = commit.root
-    if not root:
-        return lambda path, tag: EMPTY
-    trees = store.standing_trees(root)
+        return Target()
+    if commit.finishing is not None and id:
+        raise commits.finished(commit)
+    unreadable = None
+    try:
+        commits.content(db, commit)
+    except errors.PachydermError as error:
+        unreadable = error
+    if not commit.root:
+        return Target(unreadable=unreadable)
+    trees, root = store.standing_trees(commit.root), commit.root
 
     def current(path: str, tag: str) -> Content:
         value = trees.file(root, path, tag)
         return trees.content(value) if value is not None else EMPTY
 
-    return current
+    return Target(current, unreadable)

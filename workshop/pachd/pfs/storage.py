@@ -16,8 +16,8 @@ _NAMED = 3  # files that a report names
 def mark(db: sqlite3.Connection, marks: Marks) -> None:
     """Mark what commits and living file sets hold."""
     query = """SELECT root FROM commits UNION SELECT base FROM commits
-        UNION SELECT root FROM fileset WHERE expires > ?"""
-    for (root,) in db.execute(query, (ids.now(),)).fetchall():
+        UNION SELECT root FROM fileset WHERE expires > :now UNION SELECT first FROM fileset WHERE expires > :now"""
+    for (root,) in db.execute(query, {"now": ids.now()}).fetchall():
         marks.tree(root)
 
 

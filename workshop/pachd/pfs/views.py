@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from workshop.pachd import errors
+from workshop.pachd import errors, glob
 from workshop.pachd.model import META, CommitHandle, CommitName
-from workshop.pachd.pfs import Pfs, commits, contents, filesets, rows
+from workshop.pachd.pfs import Pfs, commits, filesets, paths, rows
 from workshop.pachd.store import collisions
 from workshop.pachd.store.collisions import Collision
-from workshop.pachd.store.trees import Root, Trees
+from workshop.pachd.store.trees import Root, Trees, unpack
 
 Wait = Callable[[Callable[[], Any]], Any]
 
@@ -29,6 +29,12 @@ class View:
     _base: Root = None
     _suspect: bool = False
     _faults: list[Collision] | None = field(default=None, repr=False)
+    _whole: View | None = field(default=None, repr=False)  # what a view of one tag was made from, and stands on
+
+    @property
+    def stored(self) -> bool:
+        """Whether every node of it lies in the store, where all trees find it."""
+        return self._whole is None
 
     def missing(self, path: str) -> errors.NotFound:
         return errors.NotFound(f"file {path} not found in repo {self.name.repo} at commit {self.name.id}")
@@ -40,11 +46,18 @@ class View:
             self._faults = sorted(found, key=lambda collision: collision.path.encode())
         return self._faults
 
-    def check(self, path: str) -> None:
-        """Refuse to read what lies at and below a path when anything collides there."""
-        for fault in self.faults():
-            if fault.lies_below(path):
-                raise errors.PachydermError(str(fault))
+    def of_datum(self, datum: str, path: str) -> View:
+        """What the reader of a path or glob sees that names a datum: its files, and the directories that hold any."""
+        tag = paths.tag(datum)
+        if not datum or (not tag and not unpack(self.root).tagged):
+            return self
+        folder = glob.literal_folder(paths.clean(path))
+        trees = self.trees.apart()
+        directory = trees.directory(self.root, folder)
+        others = (entry for entry in trees.walk(directory) if not entry.is_directory and entry.tag != tag)
+        kept = trees.edit_files(directory, {(entry.path, entry.tag): None for entry in others})
+        root = trees.graft(b"", folder, kept)
+        return replace(self, root=root, trees=trees, _base=None, _faults=None, _whole=self)
 
 
 def see(pfs: Pfs, handle: CommitHandle, wait: Wait | None = None) -> View:
@@ -81,17 +94,18 @@ def _see(pfs: Pfs, db: sqlite3.Connection, handle: CommitHandle) -> tuple[View, 
 def root_of(db: sqlite3.Connection, handle: CommitHandle) -> Callable[[sqlite3.Connection], Root]:
     """What reads the content of the commit (or file set) that a handle means now, in a later transaction."""
     if handle.repo.name == filesets.REPO:
-        id = filesets.find(db, handle.id).id
-        return lambda later: filesets.find(later, id).root
+        filesets.find(db, handle.id)
+        return lambda later: filesets.find(later, handle.id).root
     name = commits.resolve(db, handle).name
     exact = CommitHandle(name.repo, "", name.id)
     return lambda later: commits.content(later, commits.resolve(later, exact))
 
 
 def parent(pfs: Pfs, handle: CommitHandle) -> CommitHandle | None:
-    """The commit that a commit is compared to: what it builds on."""
+    """The commit that a commit is compared to: its parent, even one with an error. A file set has none."""
+    if handle.repo.name == filesets.REPO:
+        return None
     with pfs.store.database.read() as db:
         commit = commits.resolve(db, handle)
         above = rows.commit_by_row(db, commit.parent) if commit.parent is not None else None
-        base, _ = contents.base_of(db, above)
-        return CommitHandle(base.name.repo, base.branch, base.id) if base else None
+        return CommitHandle(above.name.repo, above.branch, above.id) if above else None

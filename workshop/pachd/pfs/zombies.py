@@ -23,7 +23,9 @@ def find(store: Store, db: sqlite3.Connection, commit: Commit) -> Iterator[str]:
         (repo.project, repo.name, commit.id),
     ).fetchone()
     if job is None:
-        raise errors.NotFound(f"commit {RepoName(repo.project, repo.name, META)}@{commit.id} not found")
+        meta = RepoName(repo.project, repo.name, META)
+        missing = f"commit {meta}@{commit.id}" if rows.find_repo(db, meta) else f"repo {meta}"
+        raise errors.NotFound(f"{missing} not found")
     maps = store.maps(db)
     for entry in store.trees(db).walk(commits.content(db, commit)):
         if not entry.is_directory and entry.tag and maps.get(job["datums"], _identity(entry.tag)) is None:

@@ -13,20 +13,17 @@ _MOST_CLEAN = 100_000
 
 
 class Collision(NamedTuple):
-    """A path that two files (of these tags) have, or (tags is None) that lies below a file."""
+    """A path that two files (of these tags) have, or (tags is None) that lies below a file, `file`."""
 
     path: str
     tags: tuple[str, str] | None
+    file: str
 
     def __str__(self) -> str:
         if self.tags is None:
             return f"file / directory path collision ({self.path})"
         one, two = self.tags
         return f"duplicate path output by different datums ({self.path} from {one} and {self.path} from {two})"
-
-    def lies_below(self, path: str) -> bool:
-        """Whether a reader of `path`, and of all below it, meets the collision."""
-        return path in ("/", self.path) or self.path.startswith(path + "/")
 
 
 def find(maps: Maps, base: Root, root: Root, path: str = "/") -> Iterator[Collision]:
@@ -54,18 +51,18 @@ def _changed(maps: Maps, old: bytes, new: bytes, tagged: bool, path: str) -> Ite
         if name.endswith(b"/"):
             plain = name[:-1]
             if next(maps.items(new, plain + b"\0", plain + b"\1"), None) is not None:
-                yield Collision(path + _first_below(maps, after, plain), None)
-            yield from find(maps, before, after, path + name.decode("utf-8", "surrogateescape"))
+                yield Collision(path + _first_below(maps, after, plain), None, path + _text(plain))
+            yield from find(maps, before, after, path + _text(name))
         elif name != previous:
             previous = name
             if tagged:
                 tags = [name_of(other)[1] or "default" for other, _ in maps.items(new, name + b"\0", name + b"\1")]
                 if len(tags) > 1:
                     one, two, *_ = sorted(tags)
-                    yield Collision(path + name.decode("utf-8", "surrogateescape"), (one, two))
+                    yield Collision(path + _text(name), (one, two), path + _text(name))
             below = maps.get(new, name + b"/\0")
             if below is not None and maps.get(old, name + b"/\0") == below:  # else its own turn comes
-                yield Collision(path + _first_below(maps, below, name), None)
+                yield Collision(path + _first_below(maps, below, name), None, path + _text(name))
 
 
 def _first_below(maps: Maps, value: bytes, name: bytes) -> str:
@@ -74,5 +71,9 @@ def _first_below(maps: Maps, value: bytes, name: bytes) -> str:
         key, value = next(maps.items(unpack(value).map))
         name += b"/" + key[: key.index(0)]
         if not name.endswith(b"/"):
-            return name.decode("utf-8", "surrogateescape")
+            return _text(name)
         name = name[:-1]
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")

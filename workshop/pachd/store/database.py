@@ -24,6 +24,7 @@ _PRAGMAS = (
 _LATER = (  # columns that tables made by earlier versions lack
     ("chunk", "crc", "INTEGER"),
     ("commits", "forgotten", "INTEGER NOT NULL DEFAULT 0"),
+    ("fileset", "first", "BLOB"),
 )
 
 

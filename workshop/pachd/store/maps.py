@@ -18,7 +18,7 @@ from zlib import crc32
 import msgpack
 
 from workshop.pachd.store.blobs import digest
-from workshop.pachd.store.nodes import Cache, Node, Nodes
+from workshop.pachd.store.nodes import Apart, Cache, Node, Nodes
 
 EMPTY = b""
 MOST = 128  # entries of a node
@@ -35,6 +35,10 @@ class Maps:
     def __init__(self, nodes: Nodes, cache: Cache | None = None) -> None:
         self._nodes = nodes
         self._cache = cache if cache is not None else Cache()
+
+    def apart(self) -> Maps:
+        """The same maps; what is written to them is kept in memory."""
+        return Maps(Apart(self._nodes), self._cache)
 
     def node(self, name: bytes) -> Node:
         """The node of this name, decoded; not to be changed."""

@@ -55,6 +55,20 @@ class Snapshots:
         raise TypeError("a reader's nodes cannot be written")
 
 
+class Apart:
+    """The nodes of others, and of one reader's own, kept in memory."""
+
+    def __init__(self, below: Nodes) -> None:
+        self._below = below
+        self._own: dict[bytes, bytes] = {}
+
+    def __getitem__(self, name: bytes) -> bytes:
+        return self._own[name] if name in self._own else self._below[name]
+
+    def __setitem__(self, name: bytes, data: bytes) -> None:
+        self._own[name] = data
+
+
 class Node(NamedTuple):
     """Entries in order. On level 0 they are the map's; above, a key is the last of a child, the value its name."""
 

@@ -105,8 +105,9 @@ CREATE INDEX IF NOT EXISTS branch_subvenance ON branch_provenance (upstream, dow
 CREATE TABLE IF NOT EXISTS fileset (        -- changes without a commit, kept for a while
     id          TEXT PRIMARY KEY,
     root        BLOB,                       -- what it adds
-    deletes     BLOB,                       -- what it deletes before: msgpack of ([(folder, tag)], [(file, tag)])
-    expires     INTEGER NOT NULL
+    deletes     BLOB,                       -- what it deletes before: msgpack of ([], [(file, tag)])
+    expires     INTEGER NOT NULL,
+    first       BLOB                        -- what the first of the sets adds that it is composed of; NULL: it is one
 );
 
 CREATE TABLE IF NOT EXISTS cache (          -- values that workers keep between runs

@@ -117,6 +117,10 @@ class Trees:
     def __init__(self, maps: Maps) -> None:
         self.maps = maps
 
+    def apart(self) -> Trees:
+        """The same trees; edits of them are kept in memory."""
+        return Trees(self.maps.apart())
+
     # -------------------------------------------------------------- files
 
     def content(self, value: bytes) -> Content:
@@ -216,7 +220,8 @@ class Trees:
     def walk(self, value: Root, path: str = "/", after: str = "", reverse: bool = False) -> Iterator[Entry]:
         """Everything below a directory, in path order: a directory, then what is below it. (Reversed: the mirror.)
 
-        Only what comes after the path `after` in that order; subtrees before it are not read.
+        Only from the path `after` on, itself included (reversed: only what lies before it); subtrees that are left out
+        are not read.
         """
         path = path.rstrip("/") + "/"
         items = self.maps.items(unpack(value).map, reverse=reverse)
@@ -232,7 +237,7 @@ class Trees:
             name, tag = name_of(key)
             full = path + name
             if full[-1] != "/":
-                if not after or (full < after if reverse else full > after):
+                if not after or (full < after if reverse else full >= after):
                     yield Entry(full, tag, child)
                 continue
             inside = after if after and (full.startswith(after) or after.startswith(full)) else ""
@@ -243,7 +248,7 @@ class Trees:
                 if not after or full < after:
                     yield Entry(full, "", child)
             else:
-                if not after or full > after:
+                if not after or full >= after:
                     yield Entry(full, "", child)
                 yield from self.walk(child, full, inside)
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from workshop.pachd import errors, ids
 from workshop.pachd.model import CommitHandle
-from workshop.pachd.pfs import Pfs, Transaction, commits, history, rows, squash
+from workshop.pachd.pfs import Pfs, Transaction, commits, filesets, history, rows, squash
 from workshop.pachd.wire import encode, infos
 from workshop.pachd.wire.names import (
     bounded,
@@ -101,6 +101,8 @@ class Commits:
     @raw_answer
     def InspectCommit(self, request: Any, call: Call) -> bytes:
         handle = required_commit(request)
+        if handle.repo.name == filesets.REPO and (handle.id or handle.branch):
+            return infos.file_set_info(handle)
         with self.pfs.store.database.read() as db:
             commit = commits.resolve(db, handle)
             if history.has_reached(db, commit, request.wait):

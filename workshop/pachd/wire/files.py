@@ -9,9 +9,10 @@ from typing import Any
 
 from workshop.pachd import errors
 from workshop.pachd.model import CommitHandle
-from workshop.pachd.pfs import Pfs, commits, files, modify, paths, views
+from workshop.pachd.pfs import Pfs, files, modify, paths, views
 from workshop.pachd.pfs.exports import export
 from workshop.pachd.pfs.modify import Changes, Copied
+from workshop.pachd.pfs.scopes import Page
 from workshop.pachd.store.blobs import Content
 from workshop.pachd.store.trees import Entry, entry_size
 from workshop.pachd.wire import encode, fast, names, schema
@@ -48,15 +49,14 @@ class Files:
         return views.see(self.pfs, handle, lambda look: call.wait_for(self.pfs.store.changes, look))
 
     def _view(self, file: Any, call: Call) -> views.View:
-        if not file.HasField("commit"):
-            raise errors.PachydermError("commit cannot be nil")
-        return self._see(names.commit_handle(file.commit), call)
+        """What the reader of a File sees."""
+        return self._see(names.required_commit(file), call).of_datum(file.datum, file.path)
 
     @raw_answer
     def InspectFile(self, request: Any, call: Call) -> bytes:
         file = _file(request)
         view = self._view(file, call)
-        return fast.Infos(view).info(files.inspect(view, file.path, file.datum))
+        return fast.Infos(view).info(files.inspect(view, file.path))
 
     @raw_answer
     def ListFile(self, request: Any, call: Call) -> Iterator[bytes]:
@@ -68,40 +68,36 @@ class Files:
 
     def _listed(self, verb: Any, request: Any, call: Call) -> Iterator[bytes]:
         file = _file(request)
-        files.check_page(request.number, request.reverse)
+        marker = request.paginationMarker.path if request.HasField("paginationMarker") else None
+        page = Page(request.number, marker, request.reverse)
+        names.required_commit(file)
+        page.check()
         view = self._view(file, call)
-        found = verb(view, file.path, file.datum, request.paginationMarker.path, request.number, request.reverse)
-        return map(fast.Infos(view).info, found)
+        return map(fast.Infos(view).info, verb(view, file.path, page))
 
     @raw_answer
     def GlobFile(self, request: Any, call: Call) -> Iterator[bytes]:
-        names.required_commit(request)
-        view = self._view(request, call)
-        within = request.path_range
-        return map(fast.Infos(view).info, files.globbed(view, request.pattern, within.lower, within.upper))
+        view = self._see(names.required_commit(request), call)
+        return map(fast.Infos(view).info, files.globbed(view, request.pattern, _bounds(request)))
 
     @raw_answer
     def DiffFile(self, request: Any, call: Call) -> Iterator[bytes]:
         new = _file(request, "new_file")
         new_handle = _commit_of(new, "check new file commit: ")
-        old_handle: CommitHandle | None
+        old_handle: CommitHandle | None = None
+        old_path = new.path
         if request.HasField("old_file"):
             old_handle, old_path = _commit_of(request.old_file, "check old file commit: "), request.old_file.path
-            self._resolve(new_handle)
-        else:
-            old_handle, old_path = views.parent(self.pfs, new_handle), new.path
-        after = self._see(new_handle, call)
-        before = self._see(old_handle, call) if old_handle else None
+        parent = views.parent(self.pfs, new_handle)
+        old_handle = old_handle or parent
+        before = self._see(old_handle, call).of_datum(request.old_file.datum, old_path) if old_handle else None
+        after = self._see(new_handle, call).of_datum(new.datum, new.path)
         new_infos = fast.Infos(after)
         old_infos = fast.Infos(before) if before else new_infos
         for one, two in files.diff(after, new.path, before, old_path):
             yield (encode.part(1, new_infos.info(one)) if one else b"") + (
                 encode.part(2, old_infos.info(two)) if two else b""
             )
-
-    def _resolve(self, handle: CommitHandle) -> None:
-        with self.pfs.store.database.read() as db:
-            commits.resolve(db, handle)
 
     @raw_answer
     def GetFile(self, request: Any, call: Call) -> Iterator[bytes]:
@@ -110,7 +106,7 @@ class Files:
         if request.URL:
             yield self._export(view, request)
             return
-        entry = files.one_file(view, file.path, file.datum)
+        entry = files.one_file(view, file.path, _bounds(request))
         content = view.trees.content(entry.value)
         if not content.size:
             yield b""  # python-pachyderm waits for a first message, whatever the size
@@ -119,8 +115,7 @@ class Files:
 
     def _export(self, view: views.View, request: Any) -> bytes:
         """Send files to the request's URL instead of an answer: b""."""
-        within = request.path_range
-        export(self.pfs, view, request.file.path, request.URL, request.file.datum, within.lower, within.upper)
+        export(self.pfs, view, request.file.path, request.URL, _bounds(request))
         return b""
 
     def Egress(self, request: Any, call: Call) -> Any:
@@ -146,14 +141,14 @@ class Files:
 
     @raw_answer
     def GetFileTAR(self, request: Any, call: Call) -> Iterator[bytes]:
-        file, within = _file(request), request.path_range
+        file = _file(request)
         view = self._view_to_get(file, call)
         if request.URL:
             yield self._export(view, request)
             return
         waiting: list[bytes] = []
         size = 0
-        for entry in files.archived(view, file.path, file.datum, within.lower, within.upper):
+        for entry in files.archived(view, file.path, _bounds(request)):
             pieces: Iterator[bytes] = iter(())
             padding = b""
             if not entry.is_directory:
@@ -227,8 +222,8 @@ def _copy(pfs: Pfs, message: Any) -> Copied:
             "invalid CopyFile.Src: value is required"
         )
     if not message.src.HasField("commit"):
-        raise errors.PachydermError("commit cannot be nil")
-    handle = names.commit_handle(message.src.commit)
+        raise errors.PachydermError("pick commit tx: cannot pick nil commit")
+    handle = names.picked_handle(message.src.commit)
     with pfs.store.database.read() as db:
         found = views.root_of(db, handle)
     return Copied(
@@ -245,6 +240,12 @@ def _file(request: Any, field: str = "file") -> Any:
     if not request.HasField(field):
         raise errors.PachydermError("file cannot be nil")
     return getattr(request, field)
+
+
+def _bounds(request: Any) -> files.Bounds:
+    """The path range of a request; one that is given without bounds is one still."""
+    within = request.path_range
+    return (within.lower, within.upper) if request.HasField("path_range") else None
 
 
 def _commit_of(file: Any, prefix: str) -> CommitHandle:

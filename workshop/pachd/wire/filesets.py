@@ -40,7 +40,7 @@ class FileSets:
         return google.Empty()
 
     def ComposeFileSet(self, request: Any, call: Call) -> Any:
-        id = filesets.compose(self.pfs.store, request.file_set_ids, request.ttl_seconds)
+        id = filesets.compose(self.pfs.store, request.file_set_ids, request.ttl_seconds, request.compact)
         return pfs_v2.CreateFileSetResponse(file_set_id=id)
 
     def ShardFileSet(self, request: Any, call: Call) -> Any:

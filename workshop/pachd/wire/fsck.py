@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workshop.pachd.pfs import Pfs, commits, fsck, rows, storage, zombies
-from workshop.pachd.wire.names import commit_handle
+from workshop.pachd.wire.names import picked_handle
 from workshop.pachd.wire.schema import pfs_v2
 from workshop.pachd.wire.serve import Call
 
@@ -43,7 +43,7 @@ class Fsck:
         with store.database.read() as db:
             outputs: list[rows.Commit] = []
             if request.HasField("zombie_target"):
-                outputs = [commits.resolve(db, commit_handle(request.zombie_target))]
+                outputs = [commits.resolve(db, picked_handle(request.zombie_target))]
             elif request.zombie_all:
                 outputs = list(zombies.newest_outputs(db))
             found = [text for commit in outputs for text in zombies.find(store, db, commit)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from workshop.pachd.model import CommitHandle, CommitName
 from workshop.pachd.pfs import branches, contents, repos, rows
 from workshop.pachd.wire import encode
 from workshop.pachd.wire.schema import pfs_v2
@@ -102,6 +103,12 @@ def _details(size: int, compacting: int | None, validating: int | None) -> bytes
 
 def commit_info(db: sqlite3.Connection, commit: rows.Commit) -> bytes:
     return commit_infos(db, [commit])[0]
+
+
+def file_set_info(handle: CommitHandle) -> bytes:
+    """What is said of a file set read as a commit, whether there is one or not: that it has always been finished."""
+    commit = encode.commit(CommitName(handle.repo, handle.id), handle.branch)
+    return encode.part(1, commit) + encode.text(3, "FileSet - Virtual Commit") + encode.part(8, b"")
 
 
 def size_bound(store: Any, db: sqlite3.Connection, commit: rows.Commit) -> int:

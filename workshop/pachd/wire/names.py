@@ -47,6 +47,14 @@ def commit_handle(message: Any) -> CommitHandle:
     return CommitHandle(repo_name(repo), message.branch.name, message.id, message.HasField("branch"))
 
 
+def picked_handle(message: Any) -> CommitHandle:
+    """What a Commit message names where nothing has looked at it before it is looked up."""
+    try:
+        return commit_handle(message)
+    except errors.PachydermError:
+        raise errors.PachydermError("pick commit tx: cannot pick commit with no repo") from None
+
+
 def required_commit(request: Any, field: str = "commit") -> CommitHandle:
     if not request.HasField(field):
         raise errors.PachydermError("commit cannot be nil")
