@@ -5,6 +5,7 @@ Functions take the transaction (`tx`) when they write and a connection when they
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -80,7 +81,10 @@ def latest_state(db: sqlite3.Connection, pipeline: PipelineName, version: int | 
 def listing(
     db: sqlite3.Connection, pipeline: PipelineName | None = None, marker: int | None = None, reverse: bool = False
 ) -> Iterator[Job]:
-    """Jobs by creation, newest first (`reverse`: oldest first), behind a time of creation that is itself left out."""
+    """Jobs by creation, newest first (`reverse`: oldest first), behind a time of creation that is itself left out.
+
+    Those of one set come by name either way.
+    """
     conditions: list[str] = ["1"]
     values: list[Any] = []
     if pipeline is not None:
@@ -90,7 +94,10 @@ def listing(
         conditions.append(f"created {'>' if reverse else '<'} ?")
         values.append(marker)
     order = "ASC" if reverse else "DESC"
-    return map(job_of, db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY created {order}, id", values))
+    found = db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY created {order}, id", values)
+    for _, together in itertools.groupby(map(job_of, found), key=lambda job: job.name.id):
+        of_set = list(together)
+        yield from reversed(of_set) if reverse else of_set
 
 
 # ---------------------------------------------------------------- made with commits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -92,7 +93,9 @@ def listing(
     history: int = 0,
     projects: frozenset[str] = frozenset(),
 ) -> Iterator[Pipeline]:
-    """Versions of pipelines, newest first: the current ones and `history` before each (negative: all)."""
+    """Versions of pipelines, newest first, those of one transaction by name: the current ones and `history` before
+    each (negative: all).
+    """
     conditions: list[str] = ["1"]
     values: list[str] = []
     if name is not None:
@@ -106,9 +109,10 @@ def listing(
         conditions.append("current = 1")
     found = db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY id DESC", values)
     newest: dict[PipelineName, int] = {}
-    for pipeline in map(pipeline_of, found):
-        if history <= 0 or newest.setdefault(pipeline.name, pipeline.version) - pipeline.version <= history:
-            yield pipeline
+    for _, together in itertools.groupby(map(pipeline_of, found), key=lambda pipeline: pipeline.created):
+        for pipeline in sorted(together, key=lambda pipeline: (pipeline.name.project, pipeline.name.name)):
+            if history <= 0 or newest.setdefault(pipeline.name, pipeline.version) - pipeline.version <= history:
+                yield pipeline
 
 
 def at_commit_set(db: sqlite3.Connection, name: PipelineName, set_id: str) -> Pipeline | None:

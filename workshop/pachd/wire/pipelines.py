@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +56,9 @@ def _text(request: Any) -> str:
             f" | caused by: {NAME_MISSING}"
         )
     return dump(json_format.MessageToDict(request))
+
+
+MOST_ROWS = 2**40  # no page begins behind it
 
 
 class Pipelines:
@@ -117,18 +121,19 @@ class Pipelines:
         name = None
         if request.HasField("pipeline"):
             name = pipeline_name(request.pipeline, "ListPipelineRequest.Pipeline", "validate recv")
-        try:
-            rows = self._versions(request, name)
-        except PachydermError as fault:
-            raise fault.wrapped("could not list pipeline info: ") from None
-        infos = (pipeline_info(found, last, self._live) for found, last in rows)
-        kept = Filter(request.jqFilter, "pipeline", "could not list pipeline info: ").keep(infos, pipeline_json)
-        size, first = request.page.page_size, max(request.page.page_index, 0)
-        for position, info in enumerate(kept):
-            if size > 0 and position >= (first + 1) * size:
-                return
-            if size <= 0 or position >= first * size:
-                yield info
+        prefix = "could not list pipeline info: "
+
+        def infos() -> Iterator[bytes]:
+            try:
+                rows = self._versions(request, name)
+            except PachydermError as fault:
+                raise fault.wrapped(prefix) from None
+            yield from (pipeline_info(found, last, self._live) for found, last in rows)
+
+        kept = Filter(request.jqFilter, "pipeline", prefix).keep(infos(), pipeline_json)
+        size = min(request.page.page_size, MOST_ROWS)
+        first = min(max(size * request.page.page_index, 0), MOST_ROWS)
+        yield from itertools.islice(kept, first, first + size if size > 0 else None)
 
     def _versions(self, request: Any, name: PipelineName | None) -> list[tuple[Pipeline, int]]:
         """The versions that a ListPipeline asks for, each with the state of its last job."""
