@@ -82,3 +82,53 @@ def test_a_page_begins_behind_its_size_times_its_index(session, size, index, nam
     request = pps_v2.ListPipelineRequest(page={"page_size": size, "page_index": index})
     request.projects.add(name=session.project.name)
     assert [info.pipeline.name for info in list_pipeline(request)] == list(names)
+
+
+# ---------------------------------------------------------------- stopped and deleted
+def versions(session, name: str) -> list[tuple[int, bool]]:
+    request = pps.ListPipelineRequest(pipeline=session.pipeline(name), history=-1)
+    return [(info.version, info.stopped) for info in session.pps.ListPipeline(request)]
+
+
+def test_a_pipeline_whose_deletion_is_refused_stays_stopped(session):
+    session.make_repo("data")
+    session.put("data", "/a")
+    session.create("p", "data", "sleep 60")
+    session.create("q", "p")
+    text = refused(session.pps.DeletePipeline, pps.DeletePipelineRequest(pipeline=session.pipeline("p")))
+    assert "cannot be deleted because it's in the direct provenance of" in text
+    assert versions(session, "p") == [(1, True)]
+    assert session.jobs("p")[0].reason == "all jobs killed because pipeline was stopped for user unknown_username"
+
+
+def test_a_name_with_ancestry_stops_starts_and_deletes_the_pipeline_itself(session):
+    session.make_repo("data")
+    session.create("p", "data")
+    session.create("p", "data", update=True)
+    session.pps.StopPipeline(pps.StopPipelineRequest(pipeline=session.pipeline("p^")))
+    assert versions(session, "p") == [(2, True), (1, False)]
+    session.pps.StartPipeline(pps.StartPipelineRequest(pipeline=session.pipeline("p^")))
+    assert versions(session, "p") == [(2, False), (1, False)]
+    request = pps.DeletePipelineRequest(pipeline=session.pipeline("p.1"))
+    assert refused(session.pps.DeletePipeline, request) == (
+        f"UNKNOWN error stopping pipeline {session.project.name}/p.1: cannot inspect future pipelines"
+    )
+    session.pps.DeletePipeline(pps.DeletePipelineRequest(pipeline=session.pipeline("p^")))
+    assert listed(session) == []
+
+
+def test_the_old_flag_for_all_pipelines_deletes_none(session):
+    session.make_repo("data")
+    session.create("p", "data")
+    session.pps.DeletePipeline(pps.DeletePipelineRequest(pipeline=session.pipeline("p"), all=True))
+    assert listed(session) == ["p"]
+    text = refused(session.pps.DeletePipeline, pps.DeletePipelineRequest(all=True))
+    assert text == "INVALID_ARGUMENT validate request: invalid DeletePipelineRequest.Pipeline: value is required"
+
+
+def test_a_creation_names_no_version_that_is_not_there(session):
+    session.make_repo("data")
+    session.create("p", "data")
+    assert refused(session.create, "p^", "data", update=True) == (
+        f'UNKNOWN pipeline "{session.project.name}/p" has only 1 versions, not enough to find ancestor 1'
+    )

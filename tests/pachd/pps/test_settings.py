@@ -224,7 +224,7 @@ def test_a_summary_counts_pipelines_by_condition(verbs):
     for name in "abc":
         verbs.create(name, pfs_input("in"))
     with verbs.pfs.transaction() as tx:
-        pipelines.set_stopped(tx.db, pipelines.get(tx.db, PipelineName("default", "a")), True)
+        pipelines.set_stopped(tx.db, PipelineName("default", "a"), True)
         pipelines.set_state(tx.db, pipelines.get(tx.db, PipelineName("default", "b")), PipelineState.FAILURE)
     with verbs.store.database.read() as db:
         (found,) = status.summaries(db, [])

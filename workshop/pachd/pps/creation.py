@@ -19,19 +19,19 @@ def create(tx: Any, made: spec.Spec) -> Pipeline:
     request = made.request
     secrets.check(tx.db, request.get("transform", {}).get("secrets", []))
     given = PipelineName(request["pipeline"]["project"]["name"], request["pipeline"]["name"])
-    base, back = pipelines.split_ancestry(given.name)
-    if back < 0:
-        raise PachydermError("cannot inspect future pipelines")
-    name = PipelineName(given.project, base)
-    old = pipelines.find(tx.db, name)
+    try:
+        old = pipelines.inspect(tx.db, given)
+    except NotFound:
+        old = None
+    name = pipelines.plain(given)
     if old is not None and not request.get("update"):
         raise AlreadyExists(f'pipeline "{name}" already exists')
-    request = {**request, "pipeline": {"name": base, "project": {"name": name.project}}}
+    request = {**request, "pipeline": {"name": name.name, "project": {"name": name.project}}}
     details = spec.describe(request, timestamp_text(tx.now), cron.parse)
     _check_inputs(tx, name, details)
     if old is None:
         _create_repos(tx, given)
-    spec_commit = _spec_commit(tx, name, request.get("specCommit"), old)
+    spec_commit = _spec_commit(tx, given, request.get("specCommit"), old)
     pipeline = _store(tx, name, old, made, details, spec_commit)
     if old is not None:
         jobs.stop_all(tx, name, "updated")

@@ -59,6 +59,11 @@ def split_ancestry(text: str) -> tuple[str, int]:
     return name, -back if mark == "." else back
 
 
+def plain(name: PipelineName) -> PipelineName:
+    """A pipeline's name without the ancestry that it may carry."""
+    return PipelineName(name.project, split_ancestry(name.name)[0])
+
+
 def inspect(db: sqlite3.Connection, name: PipelineName) -> Pipeline:
     """A pipeline by a name that may carry ancestry (`p^` is the version before the current one)."""
     base, back = split_ancestry(name.name)
@@ -133,10 +138,10 @@ def set_state(db: sqlite3.Connection, pipeline: Pipeline, state: PipelineState, 
     return changed.rowcount == 1
 
 
-def set_stopped(db: sqlite3.Connection, pipeline: Pipeline, stopped: bool) -> None:
+def set_stopped(db: sqlite3.Connection, name: PipelineName, stopped: bool) -> None:
     """Note that a user stopped or started a pipeline; workers are let go and taken on by whoever runs them."""
     state = PipelineState.PAUSED if stopped else PipelineState.STARTING
     db.execute(
-        "UPDATE pipeline SET stopped = ?, state = ?, reason = '', updated = ? WHERE id = ?",
-        (stopped, state, ids.now(), pipeline.row),
+        f"UPDATE pipeline SET stopped = ?, state = ?, reason = '', updated = ? WHERE {_NAMED} AND current = 1",
+        (stopped, state, ids.now(), name.project, name.name),
     )

@@ -196,25 +196,40 @@ class Pipelines:
         raise PachydermError("unimplemented")
 
     def DeletePipeline(self, request: Any, call: Call) -> Any:
+        name = required_pipeline(request)
+        if request.all:  # asks for the pipelines of no project
+            return google.Empty()
+        try:
+            stopped = self._stop(name, request.must_exist)
+        except PachydermError as fault:
+            raise fault.wrapped(f"error stopping pipeline {name}: ") from None
         with self._pfs.transaction() as tx:
-            if request.all:
-                names = control.in_projects(tx.db, frozenset(), all=True)
-            else:
-                names = [required_pipeline(request)]
-                if request.must_exist:
-                    control.must_exist(tx.db, names[0])
-            control.delete(tx, names, request.force, request.keep_repo)
+            control.delete(tx, [stopped], request.force, request.keep_repo)
         return google.Empty()
 
     def DeletePipelines(self, request: Any, call: Call) -> Any:
-        with self._pfs.transaction() as tx:
-            projects = frozenset(project.name or DEFAULT_PROJECT for project in request.projects)
-            names = control.in_projects(tx.db, projects, request.all)
-            control.delete(tx, names, request.force, request.keep_repo)
+        projects = frozenset(project.name for project in request.projects)
+        names = self._delete(projects, request.all, request.force, request.keep_repo)
         return pps_v2.DeletePipelinesResponse(pipelines=map(pipeline_message, names))
 
-    def DeleteAll(self, request: Any, call: Call) -> Any:
+    def _stop(self, name: PipelineName, must_exist: bool = False) -> PipelineName:
+        """Stop what is to be deleted: a deletion that is refused afterwards leaves it stopped."""
         with self._pfs.transaction() as tx:
-            control.delete(tx, control.in_projects(tx.db, frozenset(), all=True), force=True)
-            secrets.delete_all(tx.db)
+            return control.stop(tx, name, must_exist)
+
+    def _delete(
+        self, projects: frozenset[str], all: bool = False, force: bool = False, keep_repo: bool = False
+    ) -> list[PipelineName]:
+        with self._pfs.store.database.read() as db:
+            names = control.in_projects(db, projects, all)
+        for name in names:
+            self._stop(name)
+        with self._pfs.transaction() as tx:
+            control.delete(tx, names, force, keep_repo)
+        return names
+
+    def DeleteAll(self, request: Any, call: Call) -> Any:
+        self._delete(frozenset(), all=True, force=True)
+        with self._pfs.store.database.write() as db:
+            secrets.delete_all(db)
         return google.Empty()
