@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import grpc
 import pytest
 from pachd.pps_session import Session
@@ -132,3 +134,90 @@ def test_a_creation_names_no_version_that_is_not_there(session):
     assert refused(session.create, "p^", "data", update=True) == (
         f'UNKNOWN pipeline "{session.project.name}/p" has only 1 versions, not enough to find ancestor 1'
     )
+
+
+# ---------------------------------------------------------------- created
+def create_v2(session, document: dict, metadata=None, **flags) -> dict:
+    """CreatePipelineV2 of a JSON document; the effective specification that it answers."""
+    call = session.channel.unary_unary(
+        "/pps_v2.API/CreatePipelineV2",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=pps_v2.CreatePipelineV2Response.FromString,
+    )
+    request = pps_v2.CreatePipelineV2Request(create_pipeline_request_json=json.dumps(document), **flags)
+    return json.loads(call(request, metadata=metadata).effective_create_pipeline_request_json)
+
+
+def plain(session, name: str = "p", **more) -> dict:
+    pipeline = {"name": name, "project": {"name": session.project.name}}
+    input = {"pfs": {"repo": "data", "glob": "/*"}}
+    return {"pipeline": pipeline, "transform": {"cmd": ["true"]}, "input": input, **more}
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"pipeline": {"name": ""}}, "invalid pipeline spec: request.Pipeline.Name cannot be empty"),
+        ({"transform": None}, "pipeline must specify a transform"),
+        ({"s3Out": True, "transform": None, "spout": {}}, "s3 output is not supported in spouts or services"),
+        (
+            {"egress": {"sqlDatabase": {"secret": {"name": "s"}}}},
+            "egress.sql_database.secret.name and egress.sql_database.secret.key are required",
+        ),
+    ],
+)
+def test_what_only_the_creation_itself_refuses_passes_a_dry_run(session, more, text):
+    session.make_repo("data")
+    assert create_v2(session, plain(session, **more), dry_run=True)
+    assert refused(create_v2, session, plain(session, **more)) == f"UNKNOWN {text}"
+
+
+def test_every_toleration_without_an_operator_is_named_and_an_unknown_one_passes(session):
+    session.make_repo("data")
+    text = refused(create_v2, session, plain(session, tolerations=[{}, {"operator": 9}, {"key": "k"}]))
+    faults = [line.rsplit(": toleration ")[-1].removeprefix("toleration ") for line in text.splitlines()]
+    what = "cannot omit key/value comparison operator; specify EQUAL or EXISTS"
+    assert faults == [f"1/3: {what}", f"3/3: {what}"]
+    create_v2(session, plain(session, tolerations=[{"operator": 9}]))
+    request = pps.InspectPipelineRequest(pipeline=session.pipeline("p"), details=True)
+    assert session.pps.InspectPipeline(request).details.tolerations[0].operator == 9
+
+
+def begin(session) -> tuple[transaction.Transaction, list[tuple[str, str]]]:
+    started = session.transaction.StartTransaction(transaction.StartTransactionRequest())
+    return started, [("pach-transaction", started.id)]
+
+
+def test_what_is_refused_before_a_transaction_is_no_request_of_it(session):
+    session.make_repo("data")
+    started, metadata = begin(session)
+    faulty = plain(session, reprocessSpec="nope")
+    assert refused(create_v2, session, faulty, metadata).startswith("INVALID_ARGUMENT could not make effective spec: ")
+    secret = plain(session, transform={"cmd": ["true"], "secrets": [{"name": "nope"}]})
+    assert refused(create_v2, session, secret, metadata) == "UNKNOWN missing Kubernetes secret nope"
+    assert create_v2(session, plain(session, input={"pfs": {"repo": "gone"}}), metadata, dry_run=True)
+    gone = plain(session, input={"pfs": {"repo": "gone", "glob": "/"}})
+    assert refused(create_v2, session, gone, metadata) == (
+        f"NOT_FOUND error running request 1 of 1: repo {session.project.name}/gone not found"
+    )
+    assert create_v2(session, plain(session), metadata)["datumTries"] == "3"
+    request = transaction.FinishTransactionRequest(transaction=started)
+    assert len(session.transaction.FinishTransaction(request).requests) == 1
+    assert listed(session) == ["p"]
+
+
+def test_a_rerun_does_not_ask_for_the_secrets_again(session):
+    session.make_repo("data")
+    name = f"s-{session.project.name}"
+    secret = json.dumps({"kind": "Secret", "metadata": {"name": name}, "stringData": {"k": "v"}}).encode()
+    session.pps.CreateSecret(pps.CreateSecretRequest(file=secret))
+    mount = {"name": name, "mountPath": "/s"}
+    create_v2(session, plain(session, transform={"cmd": ["true"], "secrets": [mount]}))
+    session.pps.DeleteSecret(pps.DeleteSecretRequest(secret=pps.Secret(name=name)))
+    rerun = session.channel.unary_unary(
+        "/pps_v2.API/RerunPipeline",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=lambda answer: answer,
+    )
+    rerun(pps_v2.RerunPipelineRequest(pipeline={"name": "p", "project": {"name": session.project.name}}))
+    assert versions(session, "p")[0] == (2, False)

@@ -97,13 +97,12 @@ def test_secrets_that_are_there_already_or_are_not(verbs):
 )
 def test_the_secrets_of_a_transform_must_be_there(verbs, mount, text):
     create_secret(verbs, secret(stringData={"k": "v"}))
-    verbs.repo("in")
-    transform = {"cmd": ["true"], "secrets": [mount]}
-    if text is None:
-        assert verbs.create("p", pfs_input("in"), transform=transform)
-        return
-    with pytest.raises(PachydermError) as refusal:
-        verbs.create("p", pfs_input("in"), transform=transform)
+    with verbs.store.database.read() as db:
+        if text is None:
+            secrets.check(db, [mount])
+            return
+        with pytest.raises(PachydermError) as refusal:
+            secrets.check(db, [mount])
     assert refusal.value.text == text
 
 

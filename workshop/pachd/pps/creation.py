@@ -6,9 +6,19 @@ from typing import Any
 
 from workshop.pachd import cron, ids, spec
 from workshop.pachd.errors import AlreadyExists, NotFound, PachydermError
-from workshop.pachd.model import META, SPEC, USER, BranchName, CommitHandle, CommitName, PipelineName, RepoName
+from workshop.pachd.model import (
+    DEFAULT_PROJECT,
+    META,
+    SPEC,
+    USER,
+    BranchName,
+    CommitHandle,
+    CommitName,
+    PipelineName,
+    RepoName,
+)
 from workshop.pachd.pfs import branches, commits, repos, rows
-from workshop.pachd.pps import jobs, logs, pipelines, secrets
+from workshop.pachd.pps import jobs, logs, pipelines
 from workshop.pachd.pps.records import Pipeline, PipelineState
 from workshop.pachd.spec import inputs, notes
 from workshop.pachd.spec.fields import Document, dump, parse, timestamp_text
@@ -17,8 +27,8 @@ from workshop.pachd.spec.fields import Document, dump, parse, timestamp_text
 def create(tx: Any, made: spec.Spec) -> Pipeline:
     """Create or update the pipeline of a specification; refused as a whole or done as a whole."""
     request = made.request
-    secrets.check(tx.db, request.get("transform", {}).get("secrets", []))
-    given = PipelineName(request["pipeline"]["project"]["name"], request["pipeline"]["name"])
+    pipeline = request.get("pipeline", {})
+    given = PipelineName(pipeline.get("project", {}).get("name") or DEFAULT_PROJECT, pipeline.get("name", ""))
     try:
         old = pipelines.inspect(tx.db, given)
     except NotFound:
@@ -57,7 +67,7 @@ def rerun(tx: Any, name: PipelineName, reprocess: bool) -> Pipeline:
         raise fault.wrapped(f'inspect pipeline "{name}": ') from None
     request = parse(old.effective_spec)
     request["pipeline"] = {"name": old.name.name, "project": {"name": old.name.project}}
-    request |= {"update": True, **({"reprocess": True} if reprocess else {})}
+    request |= {"update": True, "reprocess": reprocess}
     return create(tx, spec.Spec(request, old.effective_spec, old.user_spec))
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf import json_format
 
-from workshop.pachd.errors import InvalidArgument, PachydermError
-from workshop.pachd.model import DEFAULT_PROJECT, PipelineName
+from workshop.pachd.errors import Internal, InvalidArgument, PachydermError
+from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import control, creation, crons, defaults, jobs, pipelines, secrets, status
 from workshop.pachd.pps.jq import Filter, render
 from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Pipeline
-from workshop.pachd.spec import translate
+from workshop.pachd.spec import Spec, translate
 from workshop.pachd.spec.fields import JsonFault, dump, load, parse
 from workshop.pachd.wire.pps_messages import (
     NAME_MISSING,
@@ -29,24 +28,6 @@ from workshop.pachd.wire.pps_messages import (
 )
 from workshop.pachd.wire.schema import google, pfs_v2, pps_v2
 from workshop.pachd.wire.serve import Call, raw_answer, transactional
-
-
-def _pack(request: Any) -> Any:
-    """CreatePipeline as a transaction keeps it: with the user's text, to be made effective when it runs."""
-    packed = pps_v2.CreatePipelineTransaction(user_json=_text(request))
-    packed.create_pipeline_request.CopyFrom(request)
-    return packed
-
-
-def _pack_v2(request: Any) -> Any:
-    packed = pps_v2.CreatePipelineTransaction(user_json=request.create_pipeline_request_json)
-    kept = packed.create_pipeline_request
-    with contextlib.suppress(JsonFault, json_format.ParseError):  # the trial run says what is wrong
-        json_format.ParseDict(parse(translate(packed.user_json)[0]), kept)
-    if kept.HasField("pipeline"):
-        kept.pipeline.project.name = kept.pipeline.project.name or DEFAULT_PROJECT
-    kept.update, kept.reprocess, kept.dry_run = request.update, request.reprocess, request.dry_run
-    return packed
 
 
 def _text(request: Any) -> str:
@@ -68,25 +49,37 @@ class Pipelines:
     _live: Live
 
     # ------------------------------------------------------------ created
-    @transactional("create_pipeline_v2", _pack)
+    def _prepare(self, request: Any) -> tuple[Any, Any]:
+        stored, _ = self._effective(_text(request), request)
+        return stored, google.Empty()
+
+    def _prepare_v2(self, request: Any) -> tuple[Any, Any]:
+        stored, answer = self._effective(request.create_pipeline_request_json, request)
+        return stored, pps_v2.CreatePipelineV2Response(effective_create_pipeline_request_json=answer)
+
+    def _effective(self, text: str, flags: Any) -> tuple[Any, str]:
+        """What a transaction keeps of a creation (None on a dry run), and the effective specification as answered."""
+        with self._pfs.store.database.read() as db:
+            made = defaults.effective(db, text, flags.update, flags.reprocess)
+            if flags.dry_run:
+                return None, made.answer
+            secrets.check(db, made.request.get("transform", {}).get("secrets", []))
+        stored = pps_v2.CreatePipelineTransaction(user_json=made.user, effective_json=made.effective)
+        json_format.ParseDict(made.request, stored.create_pipeline_request)
+        return stored, made.answer
+
+    @transactional("create_pipeline_v2", _prepare)
     def CreatePipeline(self, request: Any, tx: Any) -> Any:
-        if request.DESCRIPTOR.name == "CreatePipelineTransaction":
-            text, flags = request.user_json, request.create_pipeline_request
-        else:
-            text, flags = _text(request), request
-        self._create(tx, text, flags)
+        if not request.HasField("create_pipeline_request"):
+            raise Internal("empty CreatePipelineRequest in CreatePipelineTransaction")
+        document = parse(dump(json_format.MessageToDict(request.create_pipeline_request)))
+        warnings = translate(request.user_json)[1]
+        creation.create(tx, Spec(document, request.effective_json, request.user_json, warnings))
         return google.Empty()
 
-    @transactional("create_pipeline_v2", _pack_v2)
+    @transactional("create_pipeline_v2", _prepare_v2)
     def CreatePipelineV2(self, request: Any, tx: Any) -> Any:
-        answer = self._create(tx, request.create_pipeline_request_json, request)
-        return pps_v2.CreatePipelineV2Response(effective_create_pipeline_request_json=answer)
-
-    def _create(self, tx: Any, text: str, flags: Any) -> str:
-        made = defaults.effective(tx.db, text, flags.update, flags.reprocess)
-        if not flags.dry_run:
-            creation.create(tx, made)
-        return made.answer
+        return self.CreatePipeline(request, tx)
 
     def RerunPipeline(self, request: Any, call: Call) -> Any:
         name = required_pipeline(request)

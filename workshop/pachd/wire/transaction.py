@@ -44,7 +44,7 @@ class Transactions(Transactor):
             info = self._load(id)
             stored = transaction_v2.TransactionRequest()
             field = stored.DESCRIPTOR.fields_by_name[method.transactional]  # type: ignore[attr-defined]
-            getattr(stored, field.name).CopyFrom(_as(field.message_type, method.pack(request)))  # type: ignore[attr-defined]
+            getattr(stored, field.name).CopyFrom(_as(field.message_type, request))
             info.requests.append(stored)
             answers = self._play(info, keep=False)
             if self._save(info):
@@ -80,7 +80,7 @@ class Transactions(Transactor):
                 field, value = kinds[0]
                 method = self._methods[field.name][1]
                 try:
-                    answer = method(method.unpack(value), tx)  # type: ignore[attr-defined]
+                    answer = method(value, tx)
                 except errors.PachydermError as error:
                     raise type(error)(f"error running request {number} of {len(info.requests)}: {error.full}") from None
                 answers.append(answer)
