@@ -173,6 +173,36 @@ def test_faulty_defaults_are_refused_with_both_texts(verbs):
     )
 
 
+def test_a_pipeline_that_new_defaults_would_break_keeps_them_from_being_set(verbs):
+    verbs.create("p", spout={})
+    broken = '{"createPipelineRequest": {"autoscaling": true}}'
+    with verbs.pfs.transaction(dry_run=True) as tx:  # looks no further than the texts
+        found = defaults.set_project(tx, "default", broken, regenerate=True, dry_run=True)
+    assert found == [PipelineName("default", "p")]
+    for call, whose in (
+        (defaults.set_project, "project"),
+        (lambda tx, _, *more: defaults.set_cluster(tx, *more), "cluster"),
+    ):
+        with pytest.raises(PachydermError) as refusal, verbs.pfs.transaction() as tx:
+            call(tx, "default", broken, True)
+        assert refusal.value.text == f"unknown error: could not write {whose} defaults"
+    assert verbs.pipeline("p").version == 1
+
+
+def test_a_pipeline_whose_text_does_not_go_with_new_defaults_cannot_be_listed(verbs):
+    verbs.repo("in")
+    verbs.create("p", pfs_input("in"), egress={"objectStorage": {"url": "s3://x"}})
+    database = '{"createPipelineRequest": {"egress": {"sqlDatabase": {"url": "x"}}}}'
+    with pytest.raises(PachydermError) as refusal, verbs.pfs.transaction() as tx:
+        defaults.set_project(tx, "default", database, regenerate=True)
+    assert refusal.value.text == "unknown error: could not list pipelines"
+    with verbs.pfs.transaction() as tx:
+        defaults.set_project(tx, "default", database)
+    with pytest.raises(InvalidArgument) as refusal:
+        verbs.create("q", pfs_input("in"), egress={"objectStorage": {"url": "s3://x"}})
+    assert refusal.value.text.startswith('could not make effective spec: could not unmarshal effective spec {"create')
+
+
 # ---------------------------------------------------------------- ticks
 def test_each_cron_input_gets_its_tick_in_a_commit_set_of_its_own(verbs):
     crossed = {"cross": [{"cron": {"name": name, "spec": "@never"}} for name in "ab"]}

@@ -94,8 +94,14 @@ def effective(
     stored = dump(rounded(merged))
     try:
         request = canonical(merged, "CreatePipelineRequest")
+    except JsonFault as fault:
+        whole = dump({"createPipelineRequest": merged})
+        raise InvalidArgument(
+            f"could not make effective spec: could not unmarshal effective spec {whole}: {fault}"
+        ) from None
+    try:
         _check_statically(request)
-    except (JsonFault, PachydermError) as fault:
+    except PachydermError as fault:
         raise InvalidArgument(f"could not make effective spec: invalid effective spec {stored}: {fault}") from None
     if "pipeline" not in request:
         raise PachydermError("request.Pipeline cannot be nil")
