@@ -7,6 +7,7 @@ import json
 import grpc
 import pytest
 from pachd.pps_session import Session
+from python_pachyderm.proto.v2.pfs import pfs_pb2 as pfs
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
 from python_pachyderm.proto.v2.transaction import transaction_pb2 as transaction
 
@@ -221,3 +222,78 @@ def test_a_rerun_does_not_ask_for_the_secrets_again(session):
     )
     rerun(pps_v2.RerunPipelineRequest(pipeline={"name": "p", "project": {"name": session.project.name}}))
     assert versions(session, "p")[0] == (2, False)
+
+
+# ---------------------------------------------------------------- datums of an input
+def paths(session, input: pps.Input, **more) -> list[str]:
+    infos = session.pps.ListDatum(pps.ListDatumRequest(input=input, **more))
+    return sorted(file.file.path for info in infos for file in info.data)
+
+
+def test_previewed_datums_are_those_of_the_head_whatever_commit_is_given(session):
+    session.make_repo("data")
+    first = session.put("data", "/a")
+    session.put("data", "/b")
+    for commit in (first, "1" * 12 + "4" + "1" * 19, "x"):
+        assert paths(session, session.input("data", commit=commit)) == ["/a", "/b"]
+
+
+def test_an_input_is_looked_through_in_its_order(session):
+    session.make_repo("data")
+    session.put("data", "/a")
+    gone, cron = session.input("gone"), pps.Input(cron=pps.CronInput(name="tick", spec="@never"))
+    missing = f"UNKNOWN pick commit tx: commit {session.project.name}/gone@ not found"
+    for arms, text in (
+        ([gone, cron], missing),
+        ([cron, gone], "UNKNOWN can't list datums with a cron input"),
+        ([gone, pps.Input()], missing),
+        ([session.input("data"), pps.Input()], "UNKNOWN unrecognized input type: "),
+    ):
+        assert refused(paths, session, pps.Input(cross=arms)).startswith(text)
+
+
+def created_datums(session, *requests) -> list[str]:
+    call = session.channel.stream_stream(
+        "/pps_v2.API/CreateDatum",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=pps.DatumInfo.FromString,
+    )
+    return [info.datum.id for info in call(map(pps_v2.CreateDatumRequest.FromString, requests))]
+
+
+def start(input: pps.Input, number: int = 0) -> bytes:
+    message = pps_v2.CreateDatumRequest()
+    message.start.input.ParseFromString(input.SerializeToString())
+    message.start.number = number
+    return message.SerializeToString()
+
+
+def test_datums_are_created_a_hundred_at_a_time_unless_asked_otherwise(session):
+    session.make_repo("data")
+    for number in range(3):
+        session.put("data", f"/{number}")
+    files, everything = session.input("data"), created_datums(session, start(session.input("data")))
+    assert len(everything) == 3
+    assert created_datums(session, start(files, -1)) == everything
+    assert created_datums(session, start(files, 2)) == everything[:2]
+    assert created_datums(session, start(files, 3), start(files)) == everything  # nobody asks for more: none is left
+    text = refused(created_datums, session, start(files, 2), start(files))
+    assert text == "UNKNOWN subsequent messages must be a ContinueCreateDatumRequest message"
+    assert created_datums(session, start(pps.Input(union=[files, files]))) == everything * 2
+
+
+def test_faults_of_a_datum_stream_say_how_far_it_came(session):
+    assert refused(created_datums, session) == "UNKNOWN server receive: EOF"
+    empty = "UNKNOWN streaming iterate: streamingCreate: unrecognized input type: "
+    assert refused(created_datums, session, start(pps.Input())) == empty
+    text = refused(created_datums, session, start(session.input("gone")))
+    assert text.startswith("UNKNOWN getting streaming iterator: pick commit tx: commit")
+
+
+def test_an_input_of_another_repo_type_stands_on_the_user_repo(session):
+    session.make_repo("data")
+    session.create("p", "data")
+    session.create("q", "p", input=session.input("p", repo_type="meta"))
+    branch = pfs.Branch(repo=session.repo("q"), name="master")
+    found = session.pfs.InspectBranch(pfs.InspectBranchRequest(branch=branch)).direct_provenance
+    assert sorted((each.repo.name, each.repo.type) for each in found) == [("p", "user"), ("q", "spec")]

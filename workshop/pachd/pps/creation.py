@@ -189,7 +189,7 @@ def connect(tx: Any, pipeline: Pipeline, stands_on: list[tuple[BranchName, bool]
 
 
 def _follow(tx: Any, leaf: Document) -> None:
-    branch = BranchName(RepoName(leaf["project"], leaf["repo"], leaf["repoType"]), leaf["branch"])
+    branch = BranchName(RepoName(leaf["project"], leaf["repo"]), leaf["branch"])
     there = rows.find_branch(tx.db, branch)
     head = CommitHandle(branch.repo, id=rows.commit_by_row(tx.db, there.head).id) if there is not None else None
     try:
