@@ -29,7 +29,7 @@ def create_secret(verbs, file: bytes) -> None:
 
 def test_a_secret_is_kept_with_its_type_and_data(verbs):
     create_secret(verbs, secret("a", data={"k": base64.b64encode(b"v").decode()}, stringData={"t": "text"}))
-    create_secret(verbs, secret("b", type="kubernetes.io/tls"))
+    create_secret(verbs, secret("b", type="kubernetes.io/tls", stringData={"tls.crt": "", "tls.key": ""}))
     with verbs.store.database.read() as db:
         found = secrets.get(db, "a")
         assert (found.type, found.data) == ("Opaque", {"k": b"v", "t": b"text"})
@@ -64,6 +64,39 @@ def test_a_file_that_is_no_secret_is_refused_in_gos_words(verbs, file, fault):
         ),
         (secret(stringData={"a b": ""}), 'failed to create secret: Secret "s" is invalid: data[a b]: Invalid value'),
         (secret(metadata={"name": "s", "labels": {"suite": "x"}}), "invalid suite label set on secret: suite=x"),
+        (
+            secret(type="kubernetes.io/dockerconfigjson"),
+            'failed to create secret: Secret "s" is invalid: data[.dockerconfigjson]: Required value',
+        ),
+        (
+            secret(type="kubernetes.io/dockercfg", stringData={".dockercfg": "{"}),
+            'failed to create secret: Secret "s" is invalid: data[.dockercfg]: Invalid value: '
+            '"<secret contents redacted>": unexpected end of JSON input',
+        ),
+        (
+            secret(type="kubernetes.io/tls"),
+            'failed to create secret: Secret "s" is invalid: [data[tls.crt]: Required value, data[tls.key]: Required',
+        ),
+        (
+            secret(type="kubernetes.io/basic-auth"),
+            'failed to create secret: Secret "s" is invalid: [data[username]: Required value, data[password]: Required',
+        ),
+        (
+            secret(type="kubernetes.io/ssh-auth", stringData={"ssh-privatekey": ""}),
+            'failed to create secret: Secret "s" is invalid: data[ssh-privatekey]: Required value',
+        ),
+        (
+            secret(type="kubernetes.io/service-account-token"),
+            'failed to create secret: Secret "s" is invalid: metadata.annotations[kubernetes.io/service-account.name]:',
+        ),
+        (
+            secret(metadata={"name": "s", "namespace": "other"}),
+            "failed to create secret: the namespace of the provided object does not match the namespace sent on the",
+        ),
+        (
+            secret(metadata={"name": "s", "annotations": {"a": 1}}),
+            "failed to unmarshal secret: json: cannot unmarshal number into Go struct field",
+        ),
     ],
 )
 def test_secrets_that_kubernetes_refuses(verbs, file, text):
