@@ -11,7 +11,7 @@ from python_pachyderm.proto.v2.pfs import pfs_pb2 as pfs
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
 from python_pachyderm.proto.v2.transaction import transaction_pb2 as transaction
 
-from workshop.pachd.wire.schema import pps_v2
+from workshop.pachd.wire.schema import pfs_v2, pps_v2
 
 
 @pytest.fixture
@@ -297,3 +297,29 @@ def test_an_input_of_another_repo_type_stands_on_the_user_repo(session):
     branch = pfs.Branch(repo=session.repo("q"), name="master")
     found = session.pfs.InspectBranch(pfs.InspectBranchRequest(branch=branch)).direct_provenance
     assert sorted((each.repo.name, each.repo.type) for each in found) == [("p", "user"), ("q", "spec")]
+
+
+# ---------------------------------------------------------------- jobs
+def test_a_job_without_a_pipeline_is_named_by_its_id_alone(session):
+    id = "1" * 12 + "4" + "1" * 19
+    text = refused(session.pps.InspectJob, pps.InspectJobRequest(job=pps.Job(id=id)))
+    assert text == f"NOT_FOUND jobs @{id} not found"
+
+
+def test_a_job_whose_output_commit_is_gone_is_no_member_of_its_set(session):
+    session.make_repo("data")
+    session.create("p", "data")
+    session.create("q", "data")
+    id, later = session.put("data", "/a"), session.put("data", "/b")
+    for each in (id, later):
+        list(session.pps.InspectJobSet(pps.InspectJobSetRequest(job_set=pps.JobSet(id=each), wait=True), timeout=60))
+    squash = session.channel.unary_unary(
+        "/pfs_v2.API/SquashCommit",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=lambda answer: answer,
+    )
+    commit = {"repo": {"name": "p", "type": "user", "project": {"name": session.project.name}}, "id": id}
+    squash(pfs_v2.SquashCommitRequest(commit=commit, recursive=True))
+    members = session.pps.InspectJobSet(pps.InspectJobSetRequest(job_set=pps.JobSet(id=id)))
+    assert [info.job.pipeline.name for info in members] == ["q"]
+    assert session.pps.InspectJob(pps.InspectJobRequest(job=session.job("p", id))).state == pps.JOB_SUCCESS

@@ -160,7 +160,7 @@ class Pipelines:
             alerts = [(found, status.alerts(found)) for found in pipelines.listing(db, projects=projects)]
         for found, texts in alerts:
             if texts:
-                project = request.project if request.project.name else None
+                project = request.project if request.HasField("project") else None
                 yield pps_v2.CheckStatusResponse(project=project, pipeline=pipeline_message(found.name), alerts=texts)
 
     # ------------------------------------------------------------ started, stopped, deleted

@@ -46,7 +46,8 @@ def job_name(message: Any, *places: str, how: str = "validate request") -> JobNa
     if message.HasField("pipeline") and not message.pipeline.name:
         path = "".join(f"invalid {place}: {_INVALID}" for place in (*places, "Job.Pipeline"))
         raise InvalidArgument(f"{how}: {path}{NAME_MISSING}")
-    return JobName(PipelineName(message.pipeline.project.name or DEFAULT_PROJECT, message.pipeline.name), message.id)
+    project = message.pipeline.project.name or DEFAULT_PROJECT if message.HasField("pipeline") else ""
+    return JobName(PipelineName(project, message.pipeline.name), message.id)
 
 
 def project_names(messages: Iterable[Any]) -> frozenset[str]:
