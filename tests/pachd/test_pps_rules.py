@@ -323,3 +323,20 @@ def test_a_job_whose_output_commit_is_gone_is_no_member_of_its_set(session):
     members = session.pps.InspectJobSet(pps.InspectJobSetRequest(job_set=pps.JobSet(id=id)))
     assert [info.job.pipeline.name for info in members] == ["q"]
     assert session.pps.InspectJob(pps.InspectJobRequest(job=session.job("p", id))).state == pps.JOB_SUCCESS
+
+
+# ---------------------------------------------------------------- calls that do little
+def test_a_summary_of_a_project_that_is_picked_by_nothing_is_refused(session):
+    summary = session.channel.unary_unary(
+        "/pps_v2.API/PipelinesSummary",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=pps_v2.PipelinesSummaryResponse.FromString,
+    )
+    request = pps_v2.PipelinesSummaryRequest(projects=[{}])
+    assert refused(summary, request) == "UNKNOWN project picker is of an unknown type: <nil>"
+
+
+def test_running_a_pipeline_is_refused_after_its_name_was_looked_at(session):
+    assert refused(session.pps.RunPipeline, pps.RunPipelineRequest()) == "UNKNOWN unimplemented"
+    text = refused(session.pps.RunPipeline, pps.RunPipelineRequest(pipeline=pps.Pipeline()))
+    assert text.startswith("INVALID_ARGUMENT validate request: invalid RunPipelineRequest.Pipeline: embedded message")

@@ -142,6 +142,8 @@ class Pipelines:
         return rows
 
     def PipelinesSummary(self, request: Any, call: Call) -> Any:
+        if any(picker.WhichOneof("picker") is None for picker in request.projects):
+            raise PachydermError("project picker is of an unknown type: <nil>")
         answer = pps_v2.PipelinesSummaryResponse()
         with self._pfs.store.database.read() as db:
             for summary in status.summaries(db, [picker.name for picker in request.projects]):
@@ -186,6 +188,8 @@ class Pipelines:
         return google.Empty()
 
     def RunPipeline(self, request: Any, call: Call) -> Any:
+        if request.HasField("pipeline"):
+            required_pipeline(request)
         raise PachydermError("unimplemented")
 
     def DeletePipeline(self, request: Any, call: Call) -> Any:
