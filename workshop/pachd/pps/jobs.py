@@ -137,14 +137,17 @@ def kill_orphans(tx: Any) -> None:
 
 # ---------------------------------------------------------------- from state to state
 def set_state(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
-    """Move a job to a state, unless it is over already (then False: whoever was faster decides)."""
+    """Move a job to a state, unless it is over already (then False: whoever was faster decides).
+
+    One that ends before it ran has started when it ended.
+    """
     changed = tx.db.execute(
         "UPDATE job SET state = ?, reason = ?, started = CASE WHEN ? THEN coalesce(started, ?) ELSE started END,"
         f" finished = CASE WHEN ? THEN ? ELSE finished END WHERE id = ? AND {UNFINISHED_SQL}",
         (
             state,
             reason,
-            state in (JobState.RUNNING, JobState.UNRUNNABLE),
+            state == JobState.RUNNING or state in TERMINAL,
             tx.now,
             state in TERMINAL,
             tx.now,
@@ -226,11 +229,19 @@ def delete(tx: Any, name: JobName) -> None:
     tx.db.execute("DELETE FROM job WHERE id = ?", (job.row,))
 
 
-def update_state(tx: Any, name: JobName, state: JobState, reason: str, counters: Counters, restart: int) -> None:
+def update_state(
+    tx: Any,
+    name: JobName,
+    state: JobState,
+    reason: str,
+    counters: Counters,
+    restart: int,
+    stats: dict[str, int] | None = None,
+) -> None:
     """What a worker of its own (UpdateJobState) says of a job."""
     job = get(tx.db, name)
     if job.terminal:
         raise PachydermError(f"job {name} has already finished")
     tx.db.execute("UPDATE job SET restart = ? WHERE id = ?", (restart, job.row))
-    set_counters(tx, job, counters)
+    set_counters(tx, job, counters, stats)
     set_state(tx, job, state, reason)

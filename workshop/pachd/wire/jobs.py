@@ -18,6 +18,7 @@ from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Counters, Job, JobState, Pipeline
 from workshop.pachd.wire import encode
 from workshop.pachd.wire.pps_messages import (
+    STATS_TIMES,
     job_info,
     job_json,
     job_name,
@@ -100,7 +101,10 @@ class Jobs:
             request.data_recovered,
         )
         name = job_name(request.job, "UpdateJobStateRequest.Job")
-        jobs.update_state(tx, name, request.state, request.reason, counters, request.restart)
+        given = request.stats
+        times = {key: nanoseconds(getattr(given, key)) for key in STATS_TIMES if given.HasField(key)}
+        stats = times | {"download_bytes": given.download_bytes, "upload_bytes": given.upload_bytes}
+        jobs.update_state(tx, name, request.state, request.reason, counters, request.restart, stats)
         return google.Empty()
 
     # ------------------------------------------------------------ several

@@ -168,10 +168,12 @@ def _worker(worker: WorkerStatus) -> bytes:
     return encode.text(1, worker.worker) + encode.text(2, worker.job) + encode.part(3, datum)
 
 
+STATS_TIMES = ("download_time", "process_time", "upload_time")
+
+
 def process_stats(stats: dict[str, int]) -> bytes:
     """ProcessStats of {download_time, process_time, upload_time (ns), download_bytes, upload_bytes}."""
-    times = ("download_time", "process_time", "upload_time")
-    found = [encode.time(number, stats.get(key)) for number, key in enumerate(times, 1)]
+    found = [encode.time(number, stats.get(key)) for number, key in enumerate(STATS_TIMES, 1)]
     found += [encode.number(4, stats.get("download_bytes", 0)), encode.number(5, stats.get("upload_bytes", 0))]
     return b"".join(found)
 
