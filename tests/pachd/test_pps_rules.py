@@ -184,6 +184,16 @@ def test_every_toleration_without_an_operator_is_named_and_an_unknown_one_passes
     assert session.pps.InspectPipeline(request).details.tolerations[0].operator == 9
 
 
+def test_a_pipeline_for_determined_needs_a_user(session):
+    session.make_repo("data")
+    document = plain(session, determined={"workspaces": ["w"]})
+    assert create_v2(session, document, dry_run=True)["determined"] == {"workspaces": ["w"]}
+    assert refused(create_v2, session, document) == (
+        "UNIMPLEMENTED create det pipeline side effects: who am i: rpc error: code = Unimplemented desc = the auth"
+        " service is not activated"
+    )
+
+
 def begin(session) -> tuple[transaction.Transaction, list[tuple[str, str]]]:
     started = session.transaction.StartTransaction(transaction.StartTransactionRequest())
     return started, [("pach-transaction", started.id)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from workshop.pachd.errors import Internal, InvalidArgument, PachydermError
+from workshop.pachd.errors import Internal, InvalidArgument, PachydermError, Unimplemented
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import control, creation, crons, defaults, jobs, pipelines, secrets, status
@@ -64,6 +64,11 @@ class Pipelines:
             if flags.dry_run:
                 return None, made.answer
             secrets.check(db, made.request.get("transform", {}).get("secrets", []))
+        if "determined" in made.request:  # asks who the user is
+            raise Unimplemented(
+                "create det pipeline side effects: who am i: rpc error: code = Unimplemented desc = the auth service is"
+                " not activated"
+            )
         stored = pps_v2.CreatePipelineTransaction(user_json=made.user, effective_json=made.effective)
         json_format.ParseDict(made.request, stored.create_pipeline_request)
         return stored, made.answer
