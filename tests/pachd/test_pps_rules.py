@@ -296,6 +296,12 @@ def test_faults_of_a_datum_stream_say_how_far_it_came(session):
     assert refused(created_datums, session) == "UNKNOWN server receive: EOF"
     empty = "UNKNOWN streaming iterate: streamingCreate: unrecognized input type: "
     assert refused(created_datums, session, start(pps.Input())) == empty
+    session.make_repo("data")
+    session.put("data", "/a")
+    assert refused(created_datums, session, start(session.input("data", glob="/["))) == (
+        "UNKNOWN streaming iterate: streamingCreate: streamingCreatePFS: do task: rpc error: code = Unknown desc ="
+        " unexpected end of input"
+    )
     text = refused(created_datums, session, start(session.input("gone")))
     assert text.startswith("UNKNOWN getting streaming iterator: pick commit tx: commit")
 

@@ -127,7 +127,7 @@ class Datums:
             try:
                 yield from _in_batches(plan, _tree(document), first.start.number, requests)
             except _Unread as fault:
-                raise fault.wrapped("streaming iterate: streamingCreate: ") from None
+                raise fault.wrapped(f"streaming iterate: streamingCreate: {fault.steps}") from None
 
 
 # ---------------------------------------------------------------- of a job
@@ -238,7 +238,13 @@ Heads = dict[tuple[str, str, str], Commit]  # by project, repo and branch
 
 
 class _Unread(PachydermError):
-    """The files of an input cannot be found."""
+    """The files of an input cannot be found; `steps` leads a datum stream to them."""
+
+    steps = ""
+
+
+class _BadGlob(_Unread):
+    steps = "streamingCreatePFS: do task: "
 
 
 def _located(db: sqlite3.Connection, message: Any, verb: str) -> tuple[Document, Heads]:
@@ -314,7 +320,7 @@ class _Planned:
         try:
             glob.compile(source.glob)
         except PachydermError as fault:  # as one server tells another
-            raise _Unread(f"rpc error: code = Unknown desc = {fault}") from None
+            raise _BadGlob(f"rpc error: code = Unknown desc = {fault}") from None
         for file in self._content.files(self._db, source, commits.content(self._db, commit)):
             if self._call.cancelled():
                 raise errors.Cancelled("the call was cancelled")
