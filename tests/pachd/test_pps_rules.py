@@ -356,3 +356,14 @@ def test_running_a_pipeline_is_refused_after_its_name_was_looked_at(session):
     assert refused(session.pps.RunPipeline, pps.RunPipelineRequest()) == "UNKNOWN unimplemented"
     text = refused(session.pps.RunPipeline, pps.RunPipelineRequest(pipeline=pps.Pipeline()))
     assert text.startswith("INVALID_ARGUMENT validate request: invalid RunPipelineRequest.Pipeline: embedded message")
+
+
+@pytest.mark.parametrize("method", ["GetKubeEvents", "QueryLoki"])
+def test_what_is_asked_of_loki_is_refused_where_there_is_none(session, method):
+    call = session.channel.unary_stream(
+        f"/pps_v2.API/{method}",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=lambda answer: answer,
+    )
+    text = "UNKNOWN loki not configured, is it running in the same namespace as pachd?"
+    assert refused(call, pps_v2.LokiRequest()) == text
