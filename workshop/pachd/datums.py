@@ -20,7 +20,10 @@ HASH_SIZE = 32
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A leaf of an input: files of one branch that match one glob. A cron input is the glob `/*` of its tick repo."""
+    """A leaf of an input: files of one branch that match one glob. A cron input is the glob `/*` of its tick repo.
+
+    The branch is one of the user repo of that name, whatever type the input gives.
+    """
 
     name: str
     project: str
@@ -35,7 +38,6 @@ class Source:
     s3: bool = False
     reference: bool = False
     cron: bool = False
-    type: str = "user"  # of the repo
     position: int = 0  # its place among the input's leaves
     prefix: bytes = field(default=b"", compare=False)
 
@@ -125,7 +127,6 @@ def _parse(document: dict[str, Any], counter: Iterator[int]) -> Node | None:
             empty_files=bool(pfs.get("emptyFiles")),
             s3=bool(pfs.get("s3")),
             reference=bool(pfs.get("reference")),
-            type=pfs.get("repoType") or "user",
             position=next(counter),
         )
     if cron := document.get("cron"):

@@ -71,7 +71,7 @@ class PipelineName:
         return RepoName(self.project, self.name, type)
 
     def __str__(self) -> str:
-        return f"{self.project}/{self.name}"
+        return f"{self.project}/{self.name}" if self.project else self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,22 @@ def test_a_job_goes_from_state_to_state_and_remembers_when(verbs, job):
     assert found.started is not None and found.finished is None
 
 
+def test_a_job_that_ends_before_it_ran_has_started_when_it_ended(verbs, job):
+    with verbs.pfs.transaction() as tx:
+        jobs.stop(tx, job.name)
+    found = verbs.job("p", job.name.id)
+    assert found.started == found.finished == tx.now
+
+
+def test_a_worker_of_its_own_tells_counters_and_statistics(verbs, job):
+    with verbs.pfs.transaction() as tx:
+        stats = {"process_time": 7, "upload_bytes": 5}
+        jobs.update_state(tx, job.name, JobState.RUNNING, "why", Counters(total=3), 2, stats)
+    found = verbs.job("p", job.name.id)
+    assert (found.state, found.reason, found.restart) == (JobState.RUNNING, "why", 2)
+    assert (found.counters.total, found.stats) == (3, stats)
+
+
 def test_a_success_finishes_both_commits_without_error(verbs, job):
     with verbs.pfs.transaction() as tx:
         jobs.set_counters(tx, job, Counters(processed=2, total=3, skipped=1), {"upload_bytes": 5})

@@ -33,6 +33,9 @@ def keep(program: str, prefix: str = "") -> list[str]:
         ('select(.name == "b")', ["b"]),
         (".version, .nothing", ["a", "b"]),
         (".nothing, .version", []),
+        (" ", ["a", "b"]),
+        ("# a comment", ["a", "b"]),
+        ("def f: 1;", ["a", "b"]),
     ],
 )
 def test_the_first_result_decides(program, kept):
@@ -48,6 +51,7 @@ APPLY = "apply function to list row element: error filtering pipeline: error app
         (".name ==", "error creating message filter function: error parsing jq filter: "),
         ("1 2", "error creating message filter function: error parsing jq filter: "),
         ("nofunction", "error creating message filter function: error compiling jq filter: "),
+        ('import "a" as a; .', "error creating message filter function: error compiling jq filter: "),
         (".name.x", f"could not: {APPLY}"),
         ('error("x")', f"could not: {APPLY}x"),
     ],

@@ -29,7 +29,7 @@ def create_secret(verbs, file: bytes) -> None:
 
 def test_a_secret_is_kept_with_its_type_and_data(verbs):
     create_secret(verbs, secret("a", data={"k": base64.b64encode(b"v").decode()}, stringData={"t": "text"}))
-    create_secret(verbs, secret("b", type="kubernetes.io/tls"))
+    create_secret(verbs, secret("b", type="kubernetes.io/tls", stringData={"tls.crt": "", "tls.key": ""}))
     with verbs.store.database.read() as db:
         found = secrets.get(db, "a")
         assert (found.type, found.data) == ("Opaque", {"k": b"v", "t": b"text"})
@@ -64,6 +64,39 @@ def test_a_file_that_is_no_secret_is_refused_in_gos_words(verbs, file, fault):
         ),
         (secret(stringData={"a b": ""}), 'failed to create secret: Secret "s" is invalid: data[a b]: Invalid value'),
         (secret(metadata={"name": "s", "labels": {"suite": "x"}}), "invalid suite label set on secret: suite=x"),
+        (
+            secret(type="kubernetes.io/dockerconfigjson"),
+            'failed to create secret: Secret "s" is invalid: data[.dockerconfigjson]: Required value',
+        ),
+        (
+            secret(type="kubernetes.io/dockercfg", stringData={".dockercfg": "{"}),
+            'failed to create secret: Secret "s" is invalid: data[.dockercfg]: Invalid value: '
+            '"<secret contents redacted>": unexpected end of JSON input',
+        ),
+        (
+            secret(type="kubernetes.io/tls"),
+            'failed to create secret: Secret "s" is invalid: [data[tls.crt]: Required value, data[tls.key]: Required',
+        ),
+        (
+            secret(type="kubernetes.io/basic-auth"),
+            'failed to create secret: Secret "s" is invalid: [data[username]: Required value, data[password]: Required',
+        ),
+        (
+            secret(type="kubernetes.io/ssh-auth", stringData={"ssh-privatekey": ""}),
+            'failed to create secret: Secret "s" is invalid: data[ssh-privatekey]: Required value',
+        ),
+        (
+            secret(type="kubernetes.io/service-account-token"),
+            'failed to create secret: Secret "s" is invalid: metadata.annotations[kubernetes.io/service-account.name]:',
+        ),
+        (
+            secret(metadata={"name": "s", "namespace": "other"}),
+            "failed to create secret: the namespace of the provided object does not match the namespace sent on the",
+        ),
+        (
+            secret(metadata={"name": "s", "annotations": {"a": 1}}),
+            "failed to unmarshal secret: json: cannot unmarshal number into Go struct field",
+        ),
     ],
 )
 def test_secrets_that_kubernetes_refuses(verbs, file, text):
@@ -97,13 +130,12 @@ def test_secrets_that_are_there_already_or_are_not(verbs):
 )
 def test_the_secrets_of_a_transform_must_be_there(verbs, mount, text):
     create_secret(verbs, secret(stringData={"k": "v"}))
-    verbs.repo("in")
-    transform = {"cmd": ["true"], "secrets": [mount]}
-    if text is None:
-        assert verbs.create("p", pfs_input("in"), transform=transform)
-        return
-    with pytest.raises(PachydermError) as refusal:
-        verbs.create("p", pfs_input("in"), transform=transform)
+    with verbs.store.database.read() as db:
+        if text is None:
+            secrets.check(db, [mount])
+            return
+        with pytest.raises(PachydermError) as refusal:
+            secrets.check(db, [mount])
     assert refusal.value.text == text
 
 
@@ -174,6 +206,36 @@ def test_faulty_defaults_are_refused_with_both_texts(verbs):
     )
 
 
+def test_a_pipeline_that_new_defaults_would_break_keeps_them_from_being_set(verbs):
+    verbs.create("p", spout={})
+    broken = '{"createPipelineRequest": {"autoscaling": true}}'
+    with verbs.pfs.transaction(dry_run=True) as tx:  # looks no further than the texts
+        found = defaults.set_project(tx, "default", broken, regenerate=True, dry_run=True)
+    assert found == [PipelineName("default", "p")]
+    for call, whose in (
+        (defaults.set_project, "project"),
+        (lambda tx, _, *more: defaults.set_cluster(tx, *more), "cluster"),
+    ):
+        with pytest.raises(PachydermError) as refusal, verbs.pfs.transaction() as tx:
+            call(tx, "default", broken, True)
+        assert refusal.value.text == f"unknown error: could not write {whose} defaults"
+    assert verbs.pipeline("p").version == 1
+
+
+def test_a_pipeline_whose_text_does_not_go_with_new_defaults_cannot_be_listed(verbs):
+    verbs.repo("in")
+    verbs.create("p", pfs_input("in"), egress={"objectStorage": {"url": "s3://x"}})
+    database = '{"createPipelineRequest": {"egress": {"sqlDatabase": {"url": "x"}}}}'
+    with pytest.raises(PachydermError) as refusal, verbs.pfs.transaction() as tx:
+        defaults.set_project(tx, "default", database, regenerate=True)
+    assert refusal.value.text == "unknown error: could not list pipelines"
+    with verbs.pfs.transaction() as tx:
+        defaults.set_project(tx, "default", database)
+    with pytest.raises(InvalidArgument) as refusal:
+        verbs.create("q", pfs_input("in"), egress={"objectStorage": {"url": "s3://x"}})
+    assert refusal.value.text.startswith('could not make effective spec: could not unmarshal effective spec {"create')
+
+
 # ---------------------------------------------------------------- ticks
 def test_each_cron_input_gets_its_tick_in_a_commit_set_of_its_own(verbs):
     crossed = {"cross": [{"cron": {"name": name, "spec": "@never"}} for name in "ab"]}
@@ -224,7 +286,7 @@ def test_a_summary_counts_pipelines_by_condition(verbs):
     for name in "abc":
         verbs.create(name, pfs_input("in"))
     with verbs.pfs.transaction() as tx:
-        pipelines.set_stopped(tx.db, pipelines.get(tx.db, PipelineName("default", "a")), True)
+        pipelines.set_stopped(tx.db, PipelineName("default", "a"), True)
         pipelines.set_state(tx.db, pipelines.get(tx.db, PipelineName("default", "b")), PipelineState.FAILURE)
     with verbs.store.database.read() as db:
         (found,) = status.summaries(db, [])

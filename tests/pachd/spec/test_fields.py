@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop.pachd.spec import fields
-from workshop.pachd.spec.fields import JsonFault, dump, merge, parse
+from workshop.pachd.spec.fields import JsonFault, dump, parse
 from workshop.pachd.wire import schema
 
 OWN_NAMES = {  # of messages whose names in the table are not the protocol's
@@ -40,7 +40,7 @@ def test_the_table_has_the_fields_of_the_protocol(message):
                 field.name
             )
         elif kind != "{}" and field.cpp_type == field.CPPTYPE_ENUM:
-            assert tuple(value.name for value in field.enum_type.values) == fields._ENUMS[kind]
+            assert tuple(value.name for value in field.enum_type.values) == fields.ENUMS[kind]
         elif kind != "{}":
             names = {
                 field.TYPE_STRING: "string",
@@ -171,10 +171,11 @@ def test_dump_is_gos_json():
     )
 
 
-def test_merge_replaces_lists_and_null_removes():
-    assert merge({"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3], "e": {"f": None}}, "d": None}) == {
-        "a": {"b": 1, "c": [3], "e": {}}
-    }
+@pytest.mark.parametrize(
+    ("given_", "kept"), [(0.1, 0.1), (0.123456789, 0.12345679), (16777217, 16777216), (1e-7, 1e-7), (3, 3)]
+)
+def test_a_float_keeps_the_digits_that_32_bits_hold(given_, kept):
+    assert parse(f'{{"resourceRequests": {{"cpu": {given_}}}}}') == {"resourceRequests": {"cpu": kept}}
 
 
 @given(st.integers(-(10**18), 10**18))

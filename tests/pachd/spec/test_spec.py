@@ -73,10 +73,33 @@ def test_the_calls_flags_stand_in_the_answer_but_are_not_stored():
     assert "update" not in made.effective
 
 
-def test_an_update_in_the_text_counts_for_nothing():
+def test_an_update_in_the_text_counts_for_nothing_but_is_kept_with_it():
     made = make(plain(update=True))
     assert "update" not in made.request
-    assert "update" not in made.effective
+    assert json.loads(made.effective)["update"] is True
+
+
+def test_null_defaults_clear_those_below():
+    made = spec.effective(json.dumps(plain()), spec.CLUSTER_DEFAULTS, lambda project: '{"createPipelineRequest": null}')
+    assert json.loads(made.effective) == plain()
+
+
+def test_defaults_may_be_written_in_snake_case():
+    made = spec.effective(json.dumps(plain()), '{"create_pipeline_request": {"datum_tries": 7}}', lambda project: "{}")
+    assert json.loads(made.effective)["datumTries"] == 7
+
+
+def test_a_null_list_is_refused_by_the_merger():
+    with pytest.raises(errors.InvalidArgument) as refusal:
+        spec.effective(
+            '{"pipeline": {"name": "p"}, "tolerations": null}', '{"createPipelineRequest": null}', lambda project: "{}"
+        )
+    assert refusal.value.text == (
+        'could not make effective spec: could not merge user wrapper {"createPipelineRequest":{"pipeline":'
+        '{"name":"p"},"tolerations":null}} into effective project defaults {}: could not canonicalize target object: '
+        "could not canonicalize field pps_v2.ClusterDefaults.create_pipeline_request (map[pipeline:map[name:p] "
+        "tolerations:<nil>]): expected []any; got <nil> in pps_v2.CreatePipelineRequest.tolerations"
+    )
 
 
 def test_the_project_is_filled_in_the_request_only():
@@ -103,12 +126,6 @@ EFFECTIVE = (
             'invalid pipeline spec: ReprocessSpec must be one of "until_success" or "every_job"',
         ),
         ({}, "UNKNOWN", "request.Pipeline cannot be nil"),
-        (
-            {"pipeline": {"project": {"name": "default"}}},
-            "INVALID_ARGUMENT",
-            "validate request: invalid CreatePipelineRequest.Pipeline: embedded message failed validation"
-            " | caused by: invalid Pipeline.Name: value length must be at least 1 bytes",
-        ),
         (
             {"pipeline": {"name": "p", "project": {"name": "nowhere"}}},
             "INVALID_ARGUMENT",

@@ -38,12 +38,19 @@ def serve_jq() -> None:
         import jq
     except ImportError:
         return answer({"fault": "compiling", "text": "this daemon has no jq: install the Python package jq"})
+    text = json.loads(sys.stdin.readline())
     try:
-        program = jq.compile(json.loads(sys.stdin.readline()))
+        try:
+            program = jq.compile(text)
+        except ValueError as fault:
+            if "Top-level program not given" not in str(fault):
+                raise
+            program = jq.compile(f"{text}\n.")  # definitions and comments alone stand for `.`
         answer({})
     except ValueError as fault:
         text = str(fault).removeprefix("jq: error: ").split("\n")[0]
-        return answer({"fault": "compiling" if " is not defined" in text else "parsing", "text": text})
+        late = " is not defined" in text or text.startswith("module not found")
+        return answer({"fault": "compiling" if late else "parsing", "text": text})
     for line in sys.stdin:
         try:
             first = next(iter(program.input_text(line)), None)

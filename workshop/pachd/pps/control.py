@@ -6,15 +6,15 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from workshop.pachd.errors import NotFound, PachydermError
+from workshop.pachd.errors import NotFound
 from workshop.pachd.model import META, SPEC, PipelineName, RepoName
 from workshop.pachd.pfs import branches, repos, rows
 from workshop.pachd.pps import creation, crons, jobs, pipelines
 from workshop.pachd.pps.records import Pipeline
 
 
-def stop(tx: Any, name: PipelineName, must_exist: bool = False) -> None:
-    """Stop a pipeline: it gets no more commits, and its unfinished jobs are killed.
+def stop(tx: Any, name: PipelineName, must_exist: bool = False) -> PipelineName:
+    """Stop a pipeline: it gets no more commits, and its unfinished jobs are killed. Its name without ancestry.
 
     One that is not there is a fault only with `must_exist`.
     """
@@ -23,10 +23,11 @@ def stop(tx: Any, name: PipelineName, must_exist: bool = False) -> None:
     except NotFound:
         if must_exist:
             raise
-        return
+        return pipelines.plain(name)
     _cut(tx, pipeline)
-    pipelines.set_stopped(tx.db, pipeline, True)
+    pipelines.set_stopped(tx.db, pipeline.name, True)
     jobs.stop_all(tx, pipeline.name, "stopped")
+    return pipeline.name
 
 
 def start(tx: Any, name: PipelineName) -> None:
@@ -36,7 +37,7 @@ def start(tx: Any, name: PipelineName) -> None:
     branches.create(tx, pipeline.branch(), provenance=stands_on)
     if pipeline.has_meta:
         branches.create(tx, pipeline.branch(META), provenance=stands_on)
-    pipelines.set_stopped(tx.db, pipeline, False)
+    pipelines.set_stopped(tx.db, pipeline.name, False)
 
 
 def _cut(tx: Any, pipeline: Pipeline) -> None:
@@ -70,14 +71,6 @@ def _forget(tx: Any, pipeline: Pipeline, keep_repo: bool) -> list[RepoName]:
     doomed = [name.repo(SPEC), name.repo(META)] if keep_repo else [name.repo(), name.repo(SPEC), name.repo(META)]
     doomed += [crons.branch_of(leaf).repo for leaf in crons.of_pipeline(pipeline)]
     return [repo for repo in doomed if rows.find_repo(tx.db, repo) is not None]
-
-
-def must_exist(db: sqlite3.Connection, name: PipelineName) -> None:
-    """Refuse to delete a pipeline that is not there."""
-    try:
-        pipelines.inspect(db, name)
-    except PachydermError as fault:
-        raise fault.wrapped(f"error stopping pipeline {name}: ") from None
 
 
 def in_projects(db: sqlite3.Connection, projects: frozenset[str], all: bool = False) -> list[PipelineName]:

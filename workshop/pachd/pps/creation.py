@@ -6,9 +6,19 @@ from typing import Any
 
 from workshop.pachd import cron, ids, spec
 from workshop.pachd.errors import AlreadyExists, NotFound, PachydermError
-from workshop.pachd.model import META, SPEC, USER, BranchName, CommitHandle, CommitName, PipelineName, RepoName
+from workshop.pachd.model import (
+    DEFAULT_PROJECT,
+    META,
+    SPEC,
+    USER,
+    BranchName,
+    CommitHandle,
+    CommitName,
+    PipelineName,
+    RepoName,
+)
 from workshop.pachd.pfs import branches, commits, repos, rows
-from workshop.pachd.pps import jobs, logs, pipelines, secrets
+from workshop.pachd.pps import jobs, logs, pipelines
 from workshop.pachd.pps.records import Pipeline, PipelineState
 from workshop.pachd.spec import inputs, notes
 from workshop.pachd.spec.fields import Document, dump, parse, timestamp_text
@@ -17,21 +27,21 @@ from workshop.pachd.spec.fields import Document, dump, parse, timestamp_text
 def create(tx: Any, made: spec.Spec) -> Pipeline:
     """Create or update the pipeline of a specification; refused as a whole or done as a whole."""
     request = made.request
-    secrets.check(tx.db, request.get("transform", {}).get("secrets", []))
-    given = PipelineName(request["pipeline"]["project"]["name"], request["pipeline"]["name"])
-    base, back = pipelines.split_ancestry(given.name)
-    if back < 0:
-        raise PachydermError("cannot inspect future pipelines")
-    name = PipelineName(given.project, base)
-    old = pipelines.find(tx.db, name)
+    pipeline = request.get("pipeline", {})
+    given = PipelineName(pipeline.get("project", {}).get("name") or DEFAULT_PROJECT, pipeline.get("name", ""))
+    try:
+        old = pipelines.inspect(tx.db, given)
+    except NotFound:
+        old = None
+    name = pipelines.plain(given)
     if old is not None and not request.get("update"):
         raise AlreadyExists(f'pipeline "{name}" already exists')
-    request = {**request, "pipeline": {"name": base, "project": {"name": name.project}}}
+    request = {**request, "pipeline": {"name": name.name, "project": {"name": name.project}}}
     details = spec.describe(request, timestamp_text(tx.now), cron.parse)
     _check_inputs(tx, name, details)
     if old is None:
         _create_repos(tx, given)
-    spec_commit = _spec_commit(tx, name, request.get("specCommit"), old)
+    spec_commit = _spec_commit(tx, given, request.get("specCommit"), old)
     pipeline = _store(tx, name, old, made, details, spec_commit)
     if old is not None:
         jobs.stop_all(tx, name, "updated")
@@ -57,7 +67,7 @@ def rerun(tx: Any, name: PipelineName, reprocess: bool) -> Pipeline:
         raise fault.wrapped(f'inspect pipeline "{name}": ') from None
     request = parse(old.effective_spec)
     request["pipeline"] = {"name": old.name.name, "project": {"name": old.name.project}}
-    request |= {"update": True, **({"reprocess": True} if reprocess else {})}
+    request |= {"update": True, "reprocess": reprocess}
     return create(tx, spec.Spec(request, old.effective_spec, old.user_spec))
 
 
@@ -179,7 +189,7 @@ def connect(tx: Any, pipeline: Pipeline, stands_on: list[tuple[BranchName, bool]
 
 
 def _follow(tx: Any, leaf: Document) -> None:
-    branch = BranchName(RepoName(leaf["project"], leaf["repo"], leaf["repoType"]), leaf["branch"])
+    branch = BranchName(RepoName(leaf["project"], leaf["repo"]), leaf["branch"])
     there = rows.find_branch(tx.db, branch)
     head = CommitHandle(branch.repo, id=rows.commit_by_row(tx.db, there.head).id) if there is not None else None
     try:

@@ -11,7 +11,7 @@ from workshop.pachd.errors import InvalidArgument, NotFound, PachydermError
 from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import rows
 from workshop.pachd.pps import creation, pipelines
-from workshop.pachd.spec.fields import JsonFault, parse
+from workshop.pachd.spec.fields import Document, JsonFault, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,13 @@ def effective(db: sqlite3.Connection, user: str, update: bool = False, reprocess
     )
 
 
-def set_cluster(tx: Any, document: str, regenerate: bool = False, reprocess: bool = False) -> list[PipelineName]:
-    """Set the cluster's defaults; with `regenerate` the pipelines that they change are updated. The changed ones."""
+def set_cluster(
+    tx: Any, document: str, regenerate: bool = False, reprocess: bool = False, dry_run: bool = False
+) -> list[PipelineName]:
+    """Set the cluster's defaults; with `regenerate` the pipelines that they change are updated. The changed ones.
+
+    A dry run, which the caller undoes, looks for them and updates none.
+    """
     try:
         spec.check_defaults(document)
     except JsonFault:
@@ -58,11 +63,14 @@ def set_cluster(tx: Any, document: str, regenerate: bool = False, reprocess: boo
             f"could not merge cluster defaults {document} into built-in defaults {spec.BUILT_IN_TEXT}"
         ) from None
     _store(tx, "", document)
-    return _regenerate(tx, frozenset(), reprocess) if regenerate else []
+    changed = _changed(tx, frozenset(), reprocess) if regenerate else {}
+    if not dry_run:
+        _update(tx, changed, "cluster")
+    return list(changed)
 
 
 def set_project(
-    tx: Any, project: str, document: str, regenerate: bool = False, reprocess: bool = False
+    tx: Any, project: str, document: str, regenerate: bool = False, reprocess: bool = False, dry_run: bool = False
 ) -> list[PipelineName]:
     """As `set_cluster`, for a project; one that is yet to be made will have them."""
     cluster = of_cluster(tx.db).document
@@ -72,7 +80,10 @@ def set_project(
     except (JsonFault, PachydermError):
         raise InvalidArgument(f"could not merge project defaults {document} into cluster defaults {cluster}") from None
     _store(tx, project, document)
-    return _regenerate(tx, frozenset({project}), reprocess) if regenerate else []
+    changed = _changed(tx, frozenset({project}), reprocess) if regenerate else {}
+    if not dry_run:
+        _update(tx, changed, "project")
+    return list(changed)
 
 
 def _store(tx: Any, project: str, document: str) -> None:
@@ -83,19 +94,26 @@ def _store(tx: Any, project: str, document: str) -> None:
     )
 
 
-def _regenerate(tx: Any, projects: frozenset[str], reprocess: bool) -> list[PipelineName]:
-    """Update each pipeline (of some projects, or of all) whose effective specification is another one now."""
-    changed = []
-    for old in list(pipelines.listing(tx.db, projects=projects)):
-        made = effective(tx.db, old.user_spec, update=True, reprocess=reprocess)
-        flags = ("update", "reprocess", "dryRun")
-        if parse(made.effective) == {
-            key: value for key, value in parse(old.effective_spec).items() if key not in flags
-        }:
-            continue
-        try:
-            creation.create(tx, made)
-        except PachydermError as fault:
-            raise fault.wrapped(f"could not regenerate pipeline {old.name}: ") from None
-        changed.append(old.name)
+def _changed(tx: Any, projects: frozenset[str], reprocess: bool) -> dict[PipelineName, spec.Spec]:
+    """The pipelines (of some projects, or of all) whose effective specification is another one now, with that."""
+    changed = {}
+    try:
+        for old in pipelines.listing(tx.db, projects=projects):
+            made = effective(tx.db, old.user_spec, update=True, reprocess=reprocess)
+            if _without_flags(made.effective) != _without_flags(old.effective_spec):
+                changed[old.name] = made
+    except PachydermError:
+        raise PachydermError("unknown error: could not list pipelines") from None
     return changed
+
+
+def _without_flags(effective_spec: str) -> Document:
+    return {key: value for key, value in parse(effective_spec).items() if key not in ("update", "reprocess", "dryRun")}
+
+
+def _update(tx: Any, changed: dict[PipelineName, spec.Spec], whose: str) -> None:
+    try:
+        for made in changed.values():
+            creation.create(tx, made)
+    except PachydermError:
+        raise PachydermError(f"unknown error: could not write {whose} defaults") from None

@@ -5,6 +5,7 @@ Functions take the transaction (`tx`) when they write and a connection when they
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -80,7 +81,10 @@ def latest_state(db: sqlite3.Connection, pipeline: PipelineName, version: int | 
 def listing(
     db: sqlite3.Connection, pipeline: PipelineName | None = None, marker: int | None = None, reverse: bool = False
 ) -> Iterator[Job]:
-    """Jobs by creation, newest first (`reverse`: oldest first), behind a time of creation that is itself left out."""
+    """Jobs by creation, newest first (`reverse`: oldest first), behind a time of creation that is itself left out.
+
+    Those of one set come by name either way.
+    """
     conditions: list[str] = ["1"]
     values: list[Any] = []
     if pipeline is not None:
@@ -90,7 +94,10 @@ def listing(
         conditions.append(f"created {'>' if reverse else '<'} ?")
         values.append(marker)
     order = "ASC" if reverse else "DESC"
-    return map(job_of, db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY created {order}, id", values))
+    found = db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY created {order}, id", values)
+    for _, together in itertools.groupby(map(job_of, found), key=lambda job: job.name.id):
+        of_set = list(together)
+        yield from reversed(of_set) if reverse else of_set
 
 
 # ---------------------------------------------------------------- made with commits
@@ -130,14 +137,17 @@ def kill_orphans(tx: Any) -> None:
 
 # ---------------------------------------------------------------- from state to state
 def set_state(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
-    """Move a job to a state, unless it is over already (then False: whoever was faster decides)."""
+    """Move a job to a state, unless it is over already (then False: whoever was faster decides).
+
+    One that ends before it ran has started when it ended.
+    """
     changed = tx.db.execute(
         "UPDATE job SET state = ?, reason = ?, started = CASE WHEN ? THEN coalesce(started, ?) ELSE started END,"
         f" finished = CASE WHEN ? THEN ? ELSE finished END WHERE id = ? AND {UNFINISHED_SQL}",
         (
             state,
             reason,
-            state in (JobState.RUNNING, JobState.UNRUNNABLE),
+            state == JobState.RUNNING or state in TERMINAL,
             tx.now,
             state in TERMINAL,
             tx.now,
@@ -219,11 +229,19 @@ def delete(tx: Any, name: JobName) -> None:
     tx.db.execute("DELETE FROM job WHERE id = ?", (job.row,))
 
 
-def update_state(tx: Any, name: JobName, state: JobState, reason: str, counters: Counters, restart: int) -> None:
+def update_state(
+    tx: Any,
+    name: JobName,
+    state: JobState,
+    reason: str,
+    counters: Counters,
+    restart: int,
+    stats: dict[str, int] | None = None,
+) -> None:
     """What a worker of its own (UpdateJobState) says of a job."""
     job = get(tx.db, name)
     if job.terminal:
         raise PachydermError(f"job {name} has already finished")
     tx.db.execute("UPDATE job SET restart = ? WHERE id = ?", (restart, job.row))
-    set_counters(tx, job, counters)
+    set_counters(tx, job, counters, stats)
     set_state(tx, job, state, reason)

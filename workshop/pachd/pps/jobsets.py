@@ -11,16 +11,17 @@ from workshop.pachd.pps.records import Job
 
 
 def inspect(db: sqlite3.Connection, set_id: str) -> list[Job]:
-    """The jobs of a set, upstream first; none when there is no such set."""
+    """The jobs of a set, upstream first; none when there is no such set.
+
+    Those whose output commit is gone are among them only when nothing is left of the commit set; then they come by
+    name.
+    """
     found = {job.name.pipeline: job for job in jobs.of_set(db, set_id)}
-    if len(found) < 2:
-        return list(found.values())
-    ordered = [
-        found.pop(PipelineName(repo.project, repo.name))
-        for repo in (commit.name.repo for commit in commits.of_set(db, set_id))
-        if repo.type == USER and PipelineName(repo.project, repo.name) in found
-    ]
-    return ordered + list(found.values())  # jobs whose commits were dropped come last
+    members = [commit.name.repo for commit in commits.of_set(db, set_id)] if found else []
+    if not members:
+        return sorted(found.values(), key=lambda job: (job.name.pipeline.project, job.name.pipeline.name))
+    names = [PipelineName(repo.project, repo.name) for repo in members if repo.type == USER]
+    return [found[name] for name in names if name in found]
 
 
 def has_open_commits(db: sqlite3.Connection, set_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -58,6 +59,11 @@ def split_ancestry(text: str) -> tuple[str, int]:
     return name, -back if mark == "." else back
 
 
+def plain(name: PipelineName) -> PipelineName:
+    """A pipeline's name without the ancestry that it may carry."""
+    return PipelineName(name.project, split_ancestry(name.name)[0])
+
+
 def inspect(db: sqlite3.Connection, name: PipelineName) -> Pipeline:
     """A pipeline by a name that may carry ancestry (`p^` is the version before the current one)."""
     base, back = split_ancestry(name.name)
@@ -92,7 +98,9 @@ def listing(
     history: int = 0,
     projects: frozenset[str] = frozenset(),
 ) -> Iterator[Pipeline]:
-    """Versions of pipelines, newest first: the current ones and `history` before each (negative: all)."""
+    """Versions of pipelines, newest first, those of one transaction by name: the current ones and `history` before
+    each (negative: all).
+    """
     conditions: list[str] = ["1"]
     values: list[str] = []
     if name is not None:
@@ -106,9 +114,10 @@ def listing(
         conditions.append("current = 1")
     found = db.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY id DESC", values)
     newest: dict[PipelineName, int] = {}
-    for pipeline in map(pipeline_of, found):
-        if history <= 0 or newest.setdefault(pipeline.name, pipeline.version) - pipeline.version <= history:
-            yield pipeline
+    for _, together in itertools.groupby(map(pipeline_of, found), key=lambda pipeline: pipeline.created):
+        for pipeline in sorted(together, key=lambda pipeline: (pipeline.name.project, pipeline.name.name)):
+            if history <= 0 or newest.setdefault(pipeline.name, pipeline.version) - pipeline.version <= history:
+                yield pipeline
 
 
 def at_commit_set(db: sqlite3.Connection, name: PipelineName, set_id: str) -> Pipeline | None:
@@ -129,10 +138,10 @@ def set_state(db: sqlite3.Connection, pipeline: Pipeline, state: PipelineState, 
     return changed.rowcount == 1
 
 
-def set_stopped(db: sqlite3.Connection, pipeline: Pipeline, stopped: bool) -> None:
+def set_stopped(db: sqlite3.Connection, name: PipelineName, stopped: bool) -> None:
     """Note that a user stopped or started a pipeline; workers are let go and taken on by whoever runs them."""
     state = PipelineState.PAUSED if stopped else PipelineState.STARTING
     db.execute(
-        "UPDATE pipeline SET stopped = ?, state = ?, reason = '', updated = ? WHERE id = ?",
-        (stopped, state, ids.now(), pipeline.row),
+        f"UPDATE pipeline SET stopped = ?, state = ?, reason = '', updated = ? WHERE {_NAMED} AND current = 1",
+        (stopped, state, ids.now(), name.project, name.name),
     )

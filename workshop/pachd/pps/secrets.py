@@ -29,6 +29,9 @@ def _of(row: sqlite3.Row) -> Secret:
     return Secret(row["name"], row["type"], data, row["created"])
 
 
+NAMESPACE = "default"  # of the cluster that this stands in for
+
+
 def parse(file: bytes) -> tuple[str, str, dict[str, str]]:
     """Name, type and data (key to base64) of a secret's JSON; `data` is base64 already, `stringData` is plain text."""
     try:
@@ -39,8 +42,8 @@ def parse(file: bytes) -> tuple[str, str, dict[str, str]]:
         meta = _field(document, "metadata", dict, "Secret.metadata of type v1.ObjectMeta")
         name = _field(meta, "name", str, "ObjectMeta.metadata.name of type string")
         type = _field(document, "type", str, "Secret.type of type v1.SecretType") or "Opaque"
-        labels = _field(meta, "labels", dict, "ObjectMeta.metadata.labels of type map[string]string")
-        suite = _field(labels, "suite", str, "ObjectMeta.metadata.labels of type string")
+        namespace = _field(meta, "namespace", str, "ObjectMeta.metadata.namespace of type string")
+        labels, annotations = (_texts(meta, key) for key in ("labels", "annotations"))
         data: dict[str, str] = {}
         encoded = _field(document, "data", dict, "Secret.data of type map[string][]uint8")
         for key in encoded:
@@ -53,9 +56,22 @@ def parse(file: bytes) -> tuple[str, str, dict[str, str]]:
             data[key] = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()
     except (ValueError, RecursionError) as error:
         raise PachydermError(f"failed to unmarshal secret: {error}") from None
+    suite = labels.get("suite", "")
     if suite not in ("", "pachyderm"):
         raise PachydermError(f"invalid suite label set on secret: suite={suite}")
+    if namespace not in ("", NAMESPACE):
+        raise PachydermError(
+            "failed to create secret: the namespace of the provided object does not match the namespace sent on the"
+            " request"
+        )
+    _check(name, type, data, annotations)
     return name, type, data
+
+
+def _texts(meta: dict[str, Any], key: str) -> dict[str, str]:
+    place = f"ObjectMeta.metadata.{key} of type"
+    found = _field(meta, key, dict, f"{place} map[string]string")
+    return {name: _field(found, name, str, f"{place} string") for name in found}
 
 
 def _field(document: dict[str, Any], key: str, kind: Any, place: str) -> Any:
@@ -76,31 +92,53 @@ _NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _KEY = r"[-._a-zA-Z0-9]+"
 
 
-def _check(name: str, data: dict[str, str]) -> None:
-    """Refuse the names that Kubernetes refuses, in its words."""
-    fault = ""
+_JSON_KEYS = {"kubernetes.io/dockerconfigjson": ".dockerconfigjson", "kubernetes.io/dockercfg": ".dockercfg"}
+_ACCOUNT = "kubernetes.io/service-account.name"
+
+
+def _check(name: str, type: str, data: dict[str, str], annotations: dict[str, str]) -> None:
+    """Refuse the secrets that Kubernetes refuses, in its words."""
+    faults = []
     if not name:
-        fault = "metadata.name: Required value: name or generateName is required"
+        faults.append("metadata.name: Required value: name or generateName is required")
     elif not re.fullmatch(_NAME, name) or len(name) > 253:
-        fault = (
+        faults.append(
             f'metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of lower case'
             " alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
             f" (e.g. 'example.com', regex used for validation is '{_NAME}')"
         )
-    for key in data:
-        if not re.fullmatch(_KEY, key):
-            fault = fault or (
-                f'data[{key}]: Invalid value: "{key}": a valid config key must consist of alphanumeric characters,'
-                " '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is"
-                f" '{_KEY}')"
-            )
-    if fault:
-        raise PachydermError(f'failed to create secret: Secret "{name}" is invalid: {fault}')
+    faults += [
+        f'data[{key}]: Invalid value: "{key}": a valid config key must consist of alphanumeric characters,'
+        " '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is"
+        f" '{_KEY}')"
+        for key in data
+        if not re.fullmatch(_KEY, key)
+    ]
+    faults += _faults_of_type(type, data, annotations)
+    if faults:
+        text = faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]"
+        raise PachydermError(f'failed to create secret: Secret "{name}" is invalid: {text}')
+
+
+def _faults_of_type(type: str, data: dict[str, str], annotations: dict[str, str]) -> list[str]:
+    """What a secret lacks for being of one of Kubernetes' own types."""
+    if type == "kubernetes.io/service-account-token" and not annotations.get(_ACCOUNT):
+        return [f"metadata.annotations[{_ACCOUNT}]: Required value"]
+    key = _JSON_KEYS.get(type)
+    if key in data:
+        fault = gojson.fault(base64.b64decode(data[key]).decode("utf-8", "replace"))
+        return [f'data[{key}]: Invalid value: "<secret contents redacted>": {fault}'] if fault else []
+    required = {
+        "kubernetes.io/basic-auth": [] if {"username", "password"} & data.keys() else ["username", "password"],
+        "kubernetes.io/ssh-auth": [] if data.get("ssh-privatekey") else ["ssh-privatekey"],
+        "kubernetes.io/tls": [each for each in ("tls.crt", "tls.key") if each not in data],
+    }
+    missing = [key] if key else required.get(type, [])
+    return [f"data[{each}]: Required value" for each in missing]
 
 
 def create(db: sqlite3.Connection, file: bytes) -> None:
     name, type, data = parse(file)
-    _check(name, data)
     if db.execute("SELECT 1 FROM secret WHERE name = ?", (name,)).fetchone():
         raise PachydermError(f'failed to create secret: secrets "{name}" already exists')
     seconds = ids.now() // 10**9 * 10**9  # as Kubernetes keeps it

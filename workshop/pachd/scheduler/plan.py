@@ -80,7 +80,7 @@ def inputs_of(db: sqlite3.Connection, pipeline: Pipeline, output: Commit) -> Inp
         upstream[commit.name.repo] = commit
     found = {}
     for source in sources:
-        repo = RepoName(source.project or pipeline.name.project, source.repo, source.type)
+        repo = RepoName(source.project or pipeline.name.project, source.repo, USER)
         if repo in upstream:
             found[source.position] = upstream[repo]
     return Inputs(node, sources, found)

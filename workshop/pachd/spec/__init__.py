@@ -16,7 +16,8 @@ from typing import Any
 from workshop.pachd.errors import InvalidArgument, PachydermError
 from workshop.pachd.model import DEFAULT_PROJECT
 from workshop.pachd.spec import inputs
-from workshop.pachd.spec.fields import Document, JsonFault, canonical, canonical_keys, dump, load, merge, parse
+from workshop.pachd.spec.fields import Document, JsonFault, canonical, dump, escaped, load, parse
+from workshop.pachd.spec.patch import canonical_keys, compact, merge, rounded
 
 DEFAULT_IMAGE = "ubuntu:20.04"
 BUILT_IN: Document = {
@@ -36,7 +37,6 @@ CLUSTER_DEFAULTS = (
 )
 TRANSFORM, SPOUT, SERVICE = 1, 2, 3  # pps_v2.PipelineInfo.PipelineType
 LONGEST_NAME, LONGEST_KUBERNETES_NAME = 51, 63
-FLAGS = ("update", "reprocess", "dryRun")
 _SERVICE_TYPES = ("ClusterIP", "LoadBalancer", "NodePort")
 
 
@@ -70,7 +70,6 @@ def effective(
     text, warnings = translate(user)
     try:
         project = parse(text).get("pipeline", {}).get("project", {}).get("name") or DEFAULT_PROJECT
-        given = canonical_keys(load(text), "CreatePipelineRequest")
     except JsonFault as fault:
         raise InvalidArgument(
             f"could not make effective spec: could not parse {user} as Create Pipeline Request message: {fault}"
@@ -82,22 +81,30 @@ def effective(
             f"could not make effective spec: could not get defaults for project {project}: could not get defaults "
             f"for project {project}: {fault}"
         ) from None
-    merged = merge(merge(merge(BUILT_IN, wrapped(cluster_defaults)), wrapped(defaults)), given)
+    under = _defaults(cluster_defaults, defaults)
+    try:
+        given = canonical_keys({"createPipelineRequest": load(text)}, "ClusterDefaults")
+    except JsonFault as fault:
+        wrapper = escaped(f'{{"createPipelineRequest":{compact(text)}}}')
+        raise InvalidArgument(
+            f"could not make effective spec: could not merge user wrapper {wrapper} into effective project defaults "
+            f"{dump(under)}: could not canonicalize target object: {fault}"
+        ) from None
+    merged = merge(under, given)["createPipelineRequest"]
+    stored = dump(rounded(merged))
     try:
         request = canonical(merged, "CreatePipelineRequest")
-        _check_statically(request)
-    except (JsonFault, PachydermError) as fault:
+    except JsonFault as fault:
+        whole = dump({"createPipelineRequest": merged})
         raise InvalidArgument(
-            f"could not make effective spec: invalid effective spec {dump(merged)}: {fault}"
+            f"could not make effective spec: could not unmarshal effective spec {whole}: {fault}"
         ) from None
-    stored = dump({key: value for key, value in merged.items() if key not in FLAGS})
+    try:
+        _check_statically(request)
+    except PachydermError as fault:
+        raise InvalidArgument(f"could not make effective spec: invalid effective spec {stored}: {fault}") from None
     if "pipeline" not in request:
         raise PachydermError("request.Pipeline cannot be nil")
-    if not request["pipeline"].get("name"):
-        raise InvalidArgument(
-            "validate request: invalid CreatePipelineRequest.Pipeline: embedded message failed validation"
-            " | caused by: invalid Pipeline.Name: value length must be at least 1 bytes"
-        )
     request["pipeline"]["project"] = {"name": project}
     for flag, value in (("update", update), ("reprocess", reprocess)):
         request.pop(flag, None)
@@ -106,27 +113,23 @@ def effective(
     return Spec(request, stored, user, warnings)
 
 
-def wrapped(defaults: str) -> Document:
-    """The partial specification inside a defaults document, with canonical keys."""
-    found = load(defaults or "{}").get("createPipelineRequest") or {}
-    return canonical_keys(found, "CreatePipelineRequest")
+def _defaults(cluster: str, project: str) -> Document:
+    """What stands under a user's specification: the built-in defaults with the cluster's and the project's."""
+    merged: Document = {"createPipelineRequest": BUILT_IN}
+    for text in (cluster, project):
+        merged = merge(merged, canonical_keys(load(text or "{}"), "ClusterDefaults"))
+    return merged
 
 
 def check_defaults(text: str) -> None:
     """Refuse (JsonFault) a text that is no defaults document: `{}` or `{"createPipelineRequest": {...}}`."""
-    document = load(text)
-    if not isinstance(document, dict):
-        raise JsonFault("proto: expected an object")
-    for key, value in document.items():
-        if key not in ("createPipelineRequest", "create_pipeline_request"):
-            raise JsonFault(f"proto: unknown field {json.dumps(key)}")
-        if value is not None:
-            canonical(value, "CreatePipelineRequest")
+    canonical(load(text), "ClusterDefaults")
 
 
 def check_merged(cluster: str, project: str = "{}") -> None:
     """Refuse (PachydermError, JsonFault) defaults under which no specification could be valid."""
-    _check_statically(canonical(merge(merge(BUILT_IN, wrapped(cluster)), wrapped(project)), "CreatePipelineRequest"))
+    merged = _defaults(cluster, project).get("createPipelineRequest", {})
+    _check_statically(canonical(merged, "CreatePipelineRequest"))
 
 
 def _check_statically(request: Document) -> None:
@@ -135,12 +138,13 @@ def _check_statically(request: Document) -> None:
     if request.get("reprocessSpec", "") not in ("", "until_success", "every_job"):
         raise PachydermError('invalid pipeline spec: ReprocessSpec must be one of "until_success" or "every_job"')
     tolerations = request.get("tolerations", [])
-    for number, toleration in enumerate(tolerations, 1):
-        if toleration.get("operator") not in ("EXISTS", "EQUAL"):
-            raise PachydermError(
-                f"toleration {number}/{len(tolerations)}: cannot omit key/value comparison operator; specify EQUAL "
-                "or EXISTS"
-            )
+    faults = [
+        f"toleration {number}/{len(tolerations)}: cannot omit key/value comparison operator; specify EQUAL or EXISTS"
+        for number, toleration in enumerate(tolerations, 1)
+        if "operator" not in toleration
+    ]
+    if faults:
+        raise PachydermError("\n".join(faults))
     for key in ("podSpec", "podPatch"):
         if request.get(key) and not _is_json(request[key]):
             raise PachydermError(f"malformed {key[0].upper()}{key[1:]}")
@@ -213,6 +217,8 @@ def _translate_input(document: Any, warnings: list[str]) -> Any:
 # ---------------------------------------------------------------- what is refused about the whole
 def check_name(project: str, name: str) -> None:
     """Refuse a name that cannot be a pipeline's (the first part of the checks; `describe` does the rest)."""
+    if not name:
+        raise PachydermError("invalid pipeline spec: request.Pipeline.Name cannot be empty")
     if not re.fullmatch(r"[a-zA-Z0-9_-]+", name):
         raise PachydermError(
             f"invalid pipeline name: name ({name}) invalid: only alphanumeric characters, underscores, and dashes "
@@ -271,10 +277,12 @@ def describe(request: Document, now: str, check_cron: Callable[[str], Any]) -> D
     spout, service = request.get("spout"), request.get("service")
     if request.get("s3Out") and (spout is not None or service is not None):
         raise PachydermError("s3 output is not supported in spouts or services")
+    if "transform" not in request:
+        raise PachydermError("pipeline must specify a transform")
     if spout is not None and request.get("autoscaling"):
         raise PachydermError("autoscaling can't be used with spouts (spouts aren't triggered externally)")
     details: Document = copy.deepcopy({key: request[key] for key in _DETAILS if key in request})
-    transform = details.setdefault("transform", {})
+    transform = details["transform"]
     transform["image"] = transform.get("image") or DEFAULT_IMAGE
     details["outputBranch"] = details.get("outputBranch") or "master"
     details["datumTries"] = details.get("datumTries") or "3"
@@ -296,8 +304,11 @@ def _check_kind(details: Document) -> None:
     """Refuse what does not go with a service, a spout or an egress."""
     spout, service = details.get("spout"), details.get("service")
     database = details.get("egress", {}).get("sqlDatabase")
-    if database is not None and "secret" not in database:
-        raise PachydermError("egress.sql_database.secret is required")
+    if database is not None:
+        if "secret" not in database:
+            raise PachydermError("egress.sql_database.secret is required")
+        if not database["secret"].get("name") or not database["secret"].get("key"):
+            raise PachydermError("egress.sql_database.secret.name and egress.sql_database.secret.key are required")
     if service is not None and "parallelismSpec" in details and details["parallelismSpec"].get("constant", "0") != "1":
         raise PachydermError("services can only be run with a constant parallelism of 1")
     if spout is not None and spout.get("service") is None and details.get("input") is not None:

@@ -12,6 +12,7 @@ import difflib
 import json
 import math
 import re
+import struct
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -20,6 +21,7 @@ Document = dict[str, Any]
 
 # A type is a scalar's name, a message's, an enum's, "[type]" for a list, or "{}" for a map of strings.
 _TABLE = {
+    "ClusterDefaults": "create_pipeline_request CreatePipelineRequest",
     "CreatePipelineRequest": "pipeline Pipeline, tf_job TFJob, transform Transform, parallelism_spec "
     "ParallelismSpec, egress Egress,"
     " update bool, output_branch string, s3_out bool, resource_requests ResourceSpec, resource_limits ResourceSpec,"
@@ -68,7 +70,7 @@ _TABLE = {
     "Int64Value",
     "Determined": "workspaces [string]",
 }
-_ENUMS = {
+ENUMS = {
     "FileFormatType": ("UNKNOWN", "CSV", "JSON", "PARQUET"),
     "TolerationOperator": ("EMPTY", "EXISTS", "EQUAL"),
     "TaintEffect": ("ALL_EFFECTS", "NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"),
@@ -143,7 +145,11 @@ def _constant(word: str) -> Any:
 
 def dump(value: Any) -> str:
     """Compact JSON as Go's encoding/json writes it: sorted keys, and `<`, `>` and `&` escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=_number)
+    return escaped(json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=_number))
+
+
+def escaped(text: str) -> str:
+    """A JSON text in which no character is left that Go's encoding/json escapes for HTML."""
     for character in "<>&\u2028\u2029":
         if character in text:
             text = text.replace(character, f"\\u{ord(character):04x}")
@@ -156,10 +162,18 @@ def _number(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def plain(value: Decimal) -> int | float:
-    """A number as a float would print it: `4.0` as 4."""
+def plain(value: Decimal | int | float) -> int | float:
+    """A number as a 64-bit float would print it: `4.0` as 4, and no digits beyond its precision."""
     number = float(value)
-    return int(number) if number.is_integer() and abs(number) < 1e21 else number
+    return int(Decimal(repr(number))) if number.is_integer() and abs(number) < 1e21 else number
+
+
+def single(number: float) -> int | float:
+    """The shortest number that a 32-bit float holds as it holds this one."""
+    held = struct.pack("f", number)
+    (exact,) = struct.unpack("f", held)
+    shorts = (float(f"{exact:.{digits}g}") for digits in range(6, 10))
+    return plain(next(short for short in shorts if struct.pack("f", short) == held))
 
 
 # ---------------------------------------------------------------- documents
@@ -216,7 +230,7 @@ def _value(item: Any, kind: str, path: str) -> Any:
         return {key: _value(each, "string", f"{path}.{key}") for key, each in item.items()}
     if kind in FIELDS:
         return canonical(item, kind, path)
-    if kind in _ENUMS:
+    if kind in ENUMS:
         return _enum(item, kind, path)
     if kind in _RANGES:
         return _integer(item, kind, path)
@@ -236,7 +250,7 @@ def _value(item: Any, kind: str, path: str) -> Any:
 
 
 def _enum(item: Any, kind: str, path: str) -> str | int:
-    names = _ENUMS[kind]
+    names = ENUMS[kind]
     if isinstance(item, str) and item in names:
         return "" if item == names[0] else item  # the zero value is left out, as elsewhere
     if isinstance(item, (int, Decimal)) and not isinstance(item, bool) and item == int(item):
@@ -277,7 +291,7 @@ def _float(item: Any, path: str) -> int | float | str:
         raise JsonFault(f"proto: {_place(path)}invalid value for float field: {_shown(item)}")
     if abs(Decimal(item)) > Decimal(_LARGEST_FLOAT):
         raise JsonFault(f"proto: {_place(path)}invalid value for float field: {_shown(item)}")
-    return plain(Decimal(item))
+    return single(float(Decimal(item)))
 
 
 _DURATION = re.compile(r"([-+]?)(?=\.?\d)(\d*)(?:\.(\d{0,9}))?s")
@@ -342,36 +356,3 @@ def _place(path: str) -> str:
 def _shown(item: Any) -> str:
     text = json.dumps(item, ensure_ascii=False, default=lambda number: plain(number))
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-# ---------------------------------------------------------------- looser: keys only
-def canonical_keys(value: Any, kind: str) -> Any:
-    """The value with every key in camelCase and enums by name; all else as it was written.
-
-    The value must have passed `canonical`.
-    """
-    if value is None:
-        return None
-    if kind.startswith("[") and isinstance(value, list):
-        return [canonical_keys(each, kind[1:-1]) for each in value]
-    if kind in FIELDS:
-        return {FIELDS[kind][key][0]: canonical_keys(item, FIELDS[kind][key][1]) for key, item in value.items()}
-    if kind in _ENUMS and isinstance(value, (int, Decimal)) and 0 <= value < len(_ENUMS[kind]):
-        return _ENUMS[kind][int(value)]
-    return value
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """RFC 7396: an object patches an object key by key, null removes, anything else replaces.
-
-    Arguments stay as they are.
-    """
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    return merged

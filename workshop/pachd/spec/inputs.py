@@ -167,11 +167,7 @@ def branches(document: Document | None, project: str) -> list[tuple[BranchName, 
     """
     found = []
     for kind, leaf in leaves(document):
-        repo = RepoName(
-            leaf.get("project") or project,
-            leaf.get("repo", ""),
-            (leaf.get("repoType") or USER) if kind == "pfs" else USER,
-        )
+        repo = RepoName(leaf.get("project") or project, leaf.get("repo", ""), USER)  # whatever its type says
         never = bool(leaf.get("propagationSpec", {}).get("never")) if kind == "pfs" else False
         found.append((BranchName(repo, leaf.get("branch", "master") if kind == "pfs" else "master"), never))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workshop.pachd import datums, errors, glob
@@ -20,12 +20,14 @@ from workshop.pachd.pps.datums import DatumState, InputFile, Record, Stats
 from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Job
 from workshop.pachd.spec import inputs
+from workshop.pachd.spec.fields import Document
 from workshop.pachd.wire import encode
 from workshop.pachd.wire.pps_messages import document, job_name
 from workshop.pachd.wire.schema import google
 from workshop.pachd.wire.serve import Call, raw_answer
 
 BLOCK = 10_000  # datums that CreateDatum works out at once
+BATCH = 100  # those that it sends when it is not told how many
 CRON = "can't {} datums with a cron input, there will be no datums until the pipeline is created"
 
 
@@ -43,8 +45,7 @@ class Datums:
             raise PachydermError("number must be > 0 when reverse is set")
         states = set(request.filter.state)
         if request.HasField("input"):
-            found = self._planned(request, call)
-            return found if not states or DatumState.UNKNOWN in states else iter(())
+            return self._planned(request, call, not states or DatumState.UNKNOWN in states)
         if not request.HasField("job"):
             raise PachydermError("must specify a job")
         return self._of_job(request, states)
@@ -63,11 +64,13 @@ class Datums:
                     number -= 1
                     yield shown.info(identity, record)
 
-    def _planned(self, request: Any, call: Call) -> Iterator[bytes]:
-        node, find = _input(request.input, "list")
+    def _planned(self, request: Any, call: Call, wanted: bool) -> Iterator[bytes]:
         with self._pfs.store.database.read() as db:
-            plan = _Planned(db, self._pfs, find, call)
-            after = _marker(request.paginationMarker)
+            document, heads = _located(db, request.input, "list")
+            plan = _Planned(db, self._pfs, heads, call)
+            node, after = _tree(document), _marker(request.paginationMarker)
+            if not wanted:
+                return
             for identity, datum in datums.by_id(node, plan.files, after, max(0, request.number), request.reverse):
                 yield plan.info(identity, datum)
 
@@ -104,7 +107,7 @@ class Datums:
     def CreateDatum(self, requests: Iterator[Any], call: Call) -> Iterator[bytes]:
         first = next(requests, None)
         if first is None:
-            return
+            raise PachydermError("server receive: EOF")
         if first.WhichOneof("body") != "start":
             raise PachydermError("first message must be a StartCreateDatumRequest message")
         if not first.start.HasField("input"):
@@ -113,23 +116,16 @@ class Datums:
                 "CreateDatumRequest.Start: embedded message failed validation | caused by: "
                 "invalid StartCreateDatumRequest.Input: value is required"
             )
-        try:
-            node, find = _input(first.start.input, "create")
-        except PachydermError as fault:
-            raise fault.wrapped("getting streaming iterator: ") from None
         with self._pfs.store.database.read() as db:
-            plan = _Planned(db, self._pfs, find, call)
-            made = plan.in_blocks(node)
-            number = first.start.number
-            while True:
-                for identity, datum in itertools.islice(made, max(0, number)):
-                    yield plan.info(identity, datum)
-                more = next(requests, None)
-                if more is None:
-                    return
-                if more.WhichOneof("body") != "continue":
-                    raise PachydermError("subsequent messages must be a ContinueCreateDatumRequest message")
-                number = getattr(more, "continue").number
+            try:
+                document, heads = _located(db, first.start.input, "create")
+            except PachydermError as fault:
+                raise fault.wrapped("getting streaming iterator: ") from None
+            plan = _Planned(db, self._pfs, heads, call)
+            try:
+                yield from _in_batches(plan, _tree(document), first.start.number, requests)
+            except _Unread as fault:
+                raise fault.wrapped(f"streaming iterate: streamingCreate: {fault.steps}") from None
 
 
 # ---------------------------------------------------------------- of a job
@@ -236,61 +232,106 @@ def file_info(
 
 # ---------------------------------------------------------------- of an input
 
+Heads = dict[tuple[str, str, str], Commit]  # by project, repo and branch
 
-def _input(message: Any, verb: str) -> tuple[datums.Node, Callable[[Source], CommitHandle]]:
-    """The tree of an input that belongs to no pipeline, and where each leaf's commit is to be looked for."""
+
+class _Unread(PachydermError):
+    """The files of an input cannot be found; `steps` leads a datum stream to them."""
+
+    steps = ""
+
+
+class _BadGlob(_Unread):
+    steps = "streamingCreatePFS: do task: "
+
+
+def _located(db: sqlite3.Connection, message: Any, verb: str) -> tuple[Document, Heads]:
+    """An input that belongs to no pipeline, with what its author left out, and the heads of the branches in it.
+
+    What stands in `commit` is not looked at.
+    """
     given = document(message)
-    leaves = list(inputs.leaves(given))
-    if any(kind == "cron" for kind, _ in leaves):
-        raise PachydermError(CRON.format(verb))
     inputs.fill_in(given, "", "1970-01-01T00:00:00Z")
-    for _, leaf in leaves:
-        leaf["project"] = leaf.get("project") or DEFAULT_PROJECT
-        leaf["glob"] = inputs.clean_glob(leaf.get("glob", ""))
-    node = datums.parse(given)
+    heads: Heads = {}
+    for each in inputs.visit(given):
+        if leaf := each.get("pfs"):
+            leaf["project"] = leaf.get("project") or DEFAULT_PROJECT
+            leaf["glob"] = inputs.clean_glob(leaf.get("glob", ""))
+            name = leaf["project"], leaf.get("repo", ""), leaf["branch"]
+            heads[name] = _head(db, CommitHandle(RepoName(*name[:2], USER), name[2]))
+        elif "cron" in each:
+            raise PachydermError(CRON.format(verb))
+    return given, heads
+
+
+def _head(db: sqlite3.Connection, handle: CommitHandle) -> Commit:
+    """The head of a branch, refused in the words of a real pachd: two lines, of no kind in particular."""
+    try:
+        return commits.resolve(db, handle)
+    except NotFound as fault:
+        prefix = "pick commit tx: "
+        if str(fault).startswith("project "):
+            where = "picking commit: picking branch: picking repo: picking project: "
+            raise PachydermError(f"{prefix}{where}{fault}") from None
+        raise PachydermError(f"{prefix}commit {handle.repo}@ not found\n{fault}") from None
+
+
+def _tree(document: Document) -> datums.Node:
+    """The tree of an input; refused when there is nothing in it, or in an arm of it."""
+    node = None if _unrecognized(document) else datums.parse(document)
     if node is None:
-        raise PachydermError("unrecognized input type: ")
-    ids = [leaf.get("commit", "") for _, leaf in inputs.leaves(given)]
+        raise _Unread("unrecognized input type: ")
+    return node
 
-    def find(source: Source) -> CommitHandle:
-        return CommitHandle(RepoName(source.project, source.repo, USER), source.branch, ids[source.position])
 
-    return node, find
+def _unrecognized(document: Document) -> bool:
+    arms = inputs.arms(document)
+    return "pfs" not in document and (not arms or any(map(_unrecognized, arms)))
+
+
+def _in_batches(plan: _Planned, node: datums.Node, number: int, requests: Iterator[Any]) -> Iterator[bytes]:
+    """As many datums as each request asks for, until there are no more of either."""
+    made = plan.in_blocks(node)
+    following = next(made, None)
+    while following is not None:
+        left = number if number > 0 else BATCH
+        while following is not None and left:
+            yield plan.info(*following)
+            following, left = next(made, None), left - 1
+        more = next(requests, None) if following is not None else None
+        if more is None:
+            return
+        if more.WhichOneof("body") != "continue":
+            raise PachydermError("subsequent messages must be a ContinueCreateDatumRequest message")
+        number = getattr(more, "continue").number
 
 
 class _Planned:
-    """The files of an input's leaves at the commits that it names now."""
+    """The files of an input's leaves at the heads of their branches."""
 
-    def __init__(self, db: sqlite3.Connection, pfs: Pfs, find: Callable[[Source], CommitHandle], call: Call) -> None:
-        self._db, self._find, self._call = db, find, call
+    def __init__(self, db: sqlite3.Connection, pfs: Pfs, heads: Heads, call: Call) -> None:
+        self._db, self._heads, self._call = db, heads, call
         self._content = Content(pfs.store)
-        self._commits: dict[int, Commit] = {}
 
     def files(self, source: Source) -> Iterator[File]:
-        commit = self._commits[source.position] = self._resolve(self._find(source))
+        commit = self._heads[source.project, source.repo, source.branch]
         try:
             glob.compile(source.glob)
         except PachydermError as fault:  # as one server tells another
-            raise fault.wrapped("rpc error: code = Unknown desc = ") from None
+            raise _BadGlob(f"rpc error: code = Unknown desc = {fault}") from None
         for file in self._content.files(self._db, source, commits.content(self._db, commit)):
             if self._call.cancelled():
                 raise errors.Cancelled("the call was cancelled")
             yield file
 
-    def _resolve(self, handle: CommitHandle) -> Commit:
-        """The commit of a leaf, refused in the words of a real pachd: two lines, of no kind in particular."""
-        try:
-            return commits.resolve(self._db, handle)
-        except NotFound as fault:
-            prefix = "pick commit tx: "
-            if str(fault).startswith("project "):
-                step = "" if handle.id else "picking branch: "
-                raise PachydermError(f"{prefix}picking commit: {step}picking repo: picking project: {fault}") from None
-            first = f"{prefix}commit {handle.repo}@{handle.id} not found"
-            raise PachydermError(f"{first}\n{fault}") from None
-
     def in_blocks(self, node: datums.Node) -> Iterator[tuple[bytes, Datum]]:
-        """Datums in the order of the input, block by block, each block in the order of ids."""
+        """Datums in the order of the input, block by block, each block in the order of ids; each arm of a union for
+        itself.
+        """
+        if isinstance(node, datums.Union):
+            for arm in node.arms:
+                yield from self.in_blocks(arm)
+            return
         every = datums.unique(node, self.files)
         while block := list(itertools.islice(every, BLOCK)):
             yield from sorted(block, key=lambda pair: pair[0])
@@ -303,7 +344,8 @@ class _Planned:
         )
 
     def _file(self, file: File) -> bytes:
-        commit = self._commits[file.source.position]
+        source = file.source
+        commit = self._heads[source.project, source.repo, source.branch]
         tag = self._content.tag_of(file)
         return file_info(commit.name, commit.branch, file.path, tag, commit.finishing, file.size, file.hash)
 

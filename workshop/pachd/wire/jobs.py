@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Counters, Job, JobState, Pipeline
 from workshop.pachd.wire import encode
 from workshop.pachd.wire.pps_messages import (
+    STATS_TIMES,
     job_info,
     job_json,
     job_name,
@@ -99,7 +101,10 @@ class Jobs:
             request.data_recovered,
         )
         name = job_name(request.job, "UpdateJobStateRequest.Job")
-        jobs.update_state(tx, name, request.state, request.reason, counters, request.restart)
+        given = request.stats
+        times = {key: nanoseconds(getattr(given, key)) for key in STATS_TIMES if given.HasField(key)}
+        stats = times | {"download_bytes": given.download_bytes, "upload_bytes": given.upload_bytes}
+        jobs.update_state(tx, name, request.state, request.reason, counters, request.restart, stats)
         return google.Empty()
 
     # ------------------------------------------------------------ several
@@ -108,31 +113,22 @@ class Jobs:
         name: PipelineName | None = None
         if request.HasField("pipeline"):
             name = pipeline_name(request.pipeline, "ListJobRequest.Pipeline", "validate recv")
+        kept = Filter(request.jqFilter, "job").keep(self._listed(request, name), job_json)
+        yield from itertools.islice(kept, request.number if request.number > 0 else None)
+
+    def _listed(self, request: Any, name: PipelineName | None) -> Iterator[bytes]:
         commits = [_commit_name(message) for message in request.input_commit]
         marker = nanoseconds(request.paginationMarker) if request.HasField("paginationMarker") else None
+        versions: dict[tuple[PipelineName, int], Pipeline | None] = {}
         with self._pfs.store.database.read() as db:
             found = jobsets.jobs_in_history(
                 db, name, request.history, project_names(request.projects), marker, request.reverse
             )
             found = [job for job in found if not commits or jobsets.reads_all(db, job, commits)]
-            if request.number > 0 and not request.jqFilter:
-                found = found[: request.number]
-        yield from self._send(found, request)
-
-    def _send(self, found: list[Job], request: Any) -> Iterator[bytes]:
-        versions: dict[tuple[PipelineName, int], Pipeline | None] = {}
-
-        def infos() -> Iterator[bytes]:
-            for start in range(0, len(found), 100):  # no snapshot is held while the client reads
-                with self._pfs.store.database.read() as db:
-                    page = [self._info(db, job, request.details, versions) for job in found[start : start + 100]]
-                yield from page
-
-        kept = Filter(request.jqFilter, "job").keep(infos(), job_json)
-        for position, info in enumerate(kept):
-            if 0 < request.number <= position:
-                return
-            yield info
+        for start in range(0, len(found), 100):  # no snapshot is held while the client reads
+            with self._pfs.store.database.read() as db:
+                page = [self._info(db, job, request.details, versions) for job in found[start : start + 100]]
+            yield from page
 
     @raw_answer
     def SubscribeJob(self, request: Any, call: Call) -> Iterator[bytes]:
@@ -183,25 +179,27 @@ class Jobs:
 
     @raw_answer
     def ListJobSet(self, request: Any, call: Call) -> Iterator[bytes]:
+        kept = Filter(request.jqFilter, "job").keep(self._members(request), lambda member: job_json(member[1]))
+        sets = itertools.groupby(kept, key=lambda member: member[0])
+        for id, members in itertools.islice(sets, request.number if request.number > 0 else None):
+            yield encode.part(1, encode.text(1, id)) + b"".join(encode.part(2, info) for _, info in members)
+
+    def _members(self, request: Any) -> Iterator[tuple[str, bytes]]:
+        """The jobs of the sets that a ListJobSet asks for, each with the id of its set; set by set."""
         if request.number < 0:
             raise PachydermError("number must be non-negative")
         projects = project_names(request.projects)
         marker = nanoseconds(request.paginationMarker) if request.HasField("paginationMarker") else None
         with self._pfs.store.database.read() as db:
             sets = jobsets.listing(db, projects, marker, request.reverse)
-        count = 0
         for id in sets:
-            if 0 < request.number <= count:
-                return
             with self._pfs.store.database.read() as db:
-                found = [
-                    job for job in jobsets.inspect(db, id) if not projects or job.name.pipeline.project in projects
+                members = [
+                    (id, self._info(db, job, request.details))
+                    for job in jobsets.inspect(db, id)
+                    if not projects or job.name.pipeline.project in projects
                 ]
-                infos = [self._info(db, job, request.details) for job in found]
-            infos = list(Filter(request.jqFilter, "job").keep(infos, job_json))
-            if infos:
-                count += 1
-                yield encode.part(1, encode.text(1, id)) + b"".join(encode.part(2, info) for info in infos)
+            yield from members
 
 
 def _commit_name(message: Any) -> CommitName:

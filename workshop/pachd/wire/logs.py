@@ -12,8 +12,11 @@ from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import jobs, logs, pipelines
 from workshop.pachd.wire.pps_messages import job_name, pipeline_name
 from workshop.pachd.wire.schema import pps_v2
+from workshop.pachd.wire.serve import partly
 
 HOUR = 3600 * 10**9
+NO_LOKI = "loki not configured, is it running in the same namespace as pachd?"
+ANSWERED = "answers that Loki is not configured, as a cluster without it does"
 
 
 class Logs:
@@ -50,6 +53,14 @@ class Logs:
             if not request.follow or call.cancelled():
                 return
             self._wait_for_line(pipeline, after, call)
+
+    @partly(ANSWERED)
+    def GetKubeEvents(self, request: Any, call: Any) -> Iterator[Any]:
+        raise PachydermError(NO_LOKI)
+
+    @partly(ANSWERED)
+    def QueryLoki(self, request: Any, call: Any) -> Iterator[Any]:
+        raise PachydermError(NO_LOKI)
 
     def _asked(self, request: Any) -> tuple[PipelineName, str, int]:
         """(pipeline, job id, earliest time) of a request; refused as a real pachd does."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf import json_format
 
-from workshop.pachd.errors import InvalidArgument, PachydermError
-from workshop.pachd.model import DEFAULT_PROJECT, PipelineName
+from workshop.pachd.errors import Internal, InvalidArgument, PachydermError, Unimplemented
+from workshop.pachd.model import PipelineName
 from workshop.pachd.pfs import Pfs
 from workshop.pachd.pps import control, creation, crons, defaults, jobs, pipelines, secrets, status
 from workshop.pachd.pps.jq import Filter, render
 from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Pipeline
-from workshop.pachd.spec import translate
+from workshop.pachd.spec import Spec, translate
 from workshop.pachd.spec.fields import JsonFault, dump, load, parse
 from workshop.pachd.wire.pps_messages import (
     NAME_MISSING,
@@ -31,24 +31,6 @@ from workshop.pachd.wire.schema import google, pfs_v2, pps_v2
 from workshop.pachd.wire.serve import Call, raw_answer, transactional
 
 
-def _pack(request: Any) -> Any:
-    """CreatePipeline as a transaction keeps it: with the user's text, to be made effective when it runs."""
-    packed = pps_v2.CreatePipelineTransaction(user_json=_text(request))
-    packed.create_pipeline_request.CopyFrom(request)
-    return packed
-
-
-def _pack_v2(request: Any) -> Any:
-    packed = pps_v2.CreatePipelineTransaction(user_json=request.create_pipeline_request_json)
-    kept = packed.create_pipeline_request
-    with contextlib.suppress(JsonFault, json_format.ParseError):  # the trial run says what is wrong
-        json_format.ParseDict(parse(translate(packed.user_json)[0]), kept)
-    if kept.HasField("pipeline"):
-        kept.pipeline.project.name = kept.pipeline.project.name or DEFAULT_PROJECT
-    kept.update, kept.reprocess, kept.dry_run = request.update, request.reprocess, request.dry_run
-    return packed
-
-
 def _text(request: Any) -> str:
     if request.HasField("pipeline") and not request.pipeline.name:
         raise InvalidArgument(
@@ -58,6 +40,9 @@ def _text(request: Any) -> str:
     return dump(document(request))
 
 
+MOST_ROWS = 2**40  # no page begins behind it
+
+
 class Pipelines:
     """A part of the service: pipelines."""
 
@@ -65,25 +50,42 @@ class Pipelines:
     _live: Live
 
     # ------------------------------------------------------------ created
-    @transactional("create_pipeline_v2", _pack)
+    def _prepare(self, request: Any) -> tuple[Any, Any]:
+        stored, _ = self._effective(_text(request), request)
+        return stored, google.Empty()
+
+    def _prepare_v2(self, request: Any) -> tuple[Any, Any]:
+        stored, answer = self._effective(request.create_pipeline_request_json, request)
+        return stored, pps_v2.CreatePipelineV2Response(effective_create_pipeline_request_json=answer)
+
+    def _effective(self, text: str, flags: Any) -> tuple[Any, str]:
+        """What a transaction keeps of a creation (None on a dry run), and the effective specification as answered."""
+        with self._pfs.store.database.read() as db:
+            made = defaults.effective(db, text, flags.update, flags.reprocess)
+            if flags.dry_run:
+                return None, made.answer
+            secrets.check(db, made.request.get("transform", {}).get("secrets", []))
+        if "determined" in made.request:  # asks who the user is
+            raise Unimplemented(
+                "create det pipeline side effects: who am i: rpc error: code = Unimplemented desc = the auth service is"
+                " not activated"
+            )
+        stored = pps_v2.CreatePipelineTransaction(user_json=made.user, effective_json=made.effective)
+        json_format.ParseDict(made.request, stored.create_pipeline_request)
+        return stored, made.answer
+
+    @transactional("create_pipeline_v2", _prepare)
     def CreatePipeline(self, request: Any, tx: Any) -> Any:
-        if request.DESCRIPTOR.name == "CreatePipelineTransaction":
-            text, flags = request.user_json, request.create_pipeline_request
-        else:
-            text, flags = _text(request), request
-        self._create(tx, text, flags)
+        if not request.HasField("create_pipeline_request"):
+            raise Internal("empty CreatePipelineRequest in CreatePipelineTransaction")
+        document = parse(dump(json_format.MessageToDict(request.create_pipeline_request)))
+        warnings = translate(request.user_json)[1]
+        creation.create(tx, Spec(document, request.effective_json, request.user_json, warnings))
         return google.Empty()
 
-    @transactional("create_pipeline_v2", _pack_v2)
+    @transactional("create_pipeline_v2", _prepare_v2)
     def CreatePipelineV2(self, request: Any, tx: Any) -> Any:
-        answer = self._create(tx, request.create_pipeline_request_json, request)
-        return pps_v2.CreatePipelineV2Response(effective_create_pipeline_request_json=answer)
-
-    def _create(self, tx: Any, text: str, flags: Any) -> str:
-        made = defaults.effective(tx.db, text, flags.update, flags.reprocess)
-        if not flags.dry_run:
-            creation.create(tx, made)
-        return made.answer
+        return self.CreatePipeline(request, tx)
 
     def RerunPipeline(self, request: Any, call: Call) -> Any:
         name = required_pipeline(request)
@@ -118,18 +120,19 @@ class Pipelines:
         name = None
         if request.HasField("pipeline"):
             name = pipeline_name(request.pipeline, "ListPipelineRequest.Pipeline", "validate recv")
-        try:
-            rows = self._versions(request, name)
-        except PachydermError as fault:
-            raise fault.wrapped("could not list pipeline info: ") from None
-        infos = (pipeline_info(found, last, self._live) for found, last in rows)
-        kept = Filter(request.jqFilter, "pipeline", "could not list pipeline info: ").keep(infos, pipeline_json)
-        size, first = request.page.page_size, max(request.page.page_index, 0)
-        for position, info in enumerate(kept):
-            if size > 0 and position >= (first + 1) * size:
-                return
-            if size <= 0 or position >= first * size:
-                yield info
+        prefix = "could not list pipeline info: "
+
+        def infos() -> Iterator[bytes]:
+            try:
+                rows = self._versions(request, name)
+            except PachydermError as fault:
+                raise fault.wrapped(prefix) from None
+            yield from (pipeline_info(found, last, self._live) for found, last in rows)
+
+        kept = Filter(request.jqFilter, "pipeline", prefix).keep(infos(), pipeline_json)
+        size = min(request.page.page_size, MOST_ROWS)
+        first = min(max(size * request.page.page_index, 0), MOST_ROWS)
+        yield from itertools.islice(kept, first, first + size if size > 0 else None)
 
     def _versions(self, request: Any, name: PipelineName | None) -> list[tuple[Pipeline, int]]:
         """The versions that a ListPipeline asks for, each with the state of its last job."""
@@ -145,6 +148,8 @@ class Pipelines:
         return rows
 
     def PipelinesSummary(self, request: Any, call: Call) -> Any:
+        if any(picker.WhichOneof("picker") is None for picker in request.projects):
+            raise PachydermError("project picker is of an unknown type: <nil>")
         answer = pps_v2.PipelinesSummaryResponse()
         with self._pfs.store.database.read() as db:
             for summary in status.summaries(db, [picker.name for picker in request.projects]):
@@ -163,7 +168,7 @@ class Pipelines:
             alerts = [(found, status.alerts(found)) for found in pipelines.listing(db, projects=projects)]
         for found, texts in alerts:
             if texts:
-                project = request.project if request.project.name else None
+                project = request.project if request.HasField("project") else None
                 yield pps_v2.CheckStatusResponse(project=project, pipeline=pipeline_message(found.name), alerts=texts)
 
     # ------------------------------------------------------------ started, stopped, deleted
@@ -189,28 +194,45 @@ class Pipelines:
         return google.Empty()
 
     def RunPipeline(self, request: Any, call: Call) -> Any:
+        if request.HasField("pipeline"):
+            required_pipeline(request)
         raise PachydermError("unimplemented")
 
     def DeletePipeline(self, request: Any, call: Call) -> Any:
+        name = required_pipeline(request)
+        if request.all:  # asks for the pipelines of no project
+            return google.Empty()
+        try:
+            stopped = self._stop(name, request.must_exist)
+        except PachydermError as fault:
+            raise fault.wrapped(f"error stopping pipeline {name}: ") from None
         with self._pfs.transaction() as tx:
-            if request.all:
-                names = control.in_projects(tx.db, frozenset(), all=True)
-            else:
-                names = [required_pipeline(request)]
-                if request.must_exist:
-                    control.must_exist(tx.db, names[0])
-            control.delete(tx, names, request.force, request.keep_repo)
+            control.delete(tx, [stopped], request.force, request.keep_repo)
         return google.Empty()
 
     def DeletePipelines(self, request: Any, call: Call) -> Any:
-        with self._pfs.transaction() as tx:
-            projects = frozenset(project.name or DEFAULT_PROJECT for project in request.projects)
-            names = control.in_projects(tx.db, projects, request.all)
-            control.delete(tx, names, request.force, request.keep_repo)
+        projects = frozenset(project.name for project in request.projects)
+        names = self._delete(projects, request.all, request.force, request.keep_repo)
         return pps_v2.DeletePipelinesResponse(pipelines=map(pipeline_message, names))
 
-    def DeleteAll(self, request: Any, call: Call) -> Any:
+    def _stop(self, name: PipelineName, must_exist: bool = False) -> PipelineName:
+        """Stop what is to be deleted: a deletion that is refused afterwards leaves it stopped."""
         with self._pfs.transaction() as tx:
-            control.delete(tx, control.in_projects(tx.db, frozenset(), all=True), force=True)
-            secrets.delete_all(tx.db)
+            return control.stop(tx, name, must_exist)
+
+    def _delete(
+        self, projects: frozenset[str], all: bool = False, force: bool = False, keep_repo: bool = False
+    ) -> list[PipelineName]:
+        with self._pfs.store.database.read() as db:
+            names = control.in_projects(db, projects, all)
+        for name in names:
+            self._stop(name)
+        with self._pfs.transaction() as tx:
+            control.delete(tx, names, force, keep_repo)
+        return names
+
+    def DeleteAll(self, request: Any, call: Call) -> Any:
+        self._delete(frozenset(), all=True, force=True)
+        with self._pfs.store.database.write() as db:
+            secrets.delete_all(db)
         return google.Empty()

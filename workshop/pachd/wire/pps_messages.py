@@ -47,7 +47,8 @@ def job_name(message: Any, *places: str, how: str = "validate request") -> JobNa
     if message.HasField("pipeline") and not message.pipeline.name:
         path = "".join(f"invalid {place}: {_INVALID}" for place in (*places, "Job.Pipeline"))
         raise InvalidArgument(f"{how}: {path}{NAME_MISSING}")
-    return JobName(PipelineName(message.pipeline.project.name or DEFAULT_PROJECT, message.pipeline.name), message.id)
+    project = message.pipeline.project.name or DEFAULT_PROJECT if message.HasField("pipeline") else ""
+    return JobName(PipelineName(project, message.pipeline.name), message.id)
 
 
 def project_names(messages: Iterable[Any]) -> frozenset[str]:
@@ -169,10 +170,12 @@ def _worker(worker: WorkerStatus) -> bytes:
     return encode.text(1, worker.worker) + encode.text(2, worker.job) + encode.part(3, datum)
 
 
+STATS_TIMES = ("download_time", "process_time", "upload_time")
+
+
 def process_stats(stats: dict[str, int]) -> bytes:
     """ProcessStats of {download_time, process_time, upload_time (ns), download_bytes, upload_bytes}."""
-    times = ("download_time", "process_time", "upload_time")
-    found = [encode.time(number, stats.get(key)) for number, key in enumerate(times, 1)]
+    found = [encode.time(number, stats.get(key)) for number, key in enumerate(STATS_TIMES, 1)]
     found += [encode.number(4, stats.get("download_bytes", 0)), encode.number(5, stats.get("upload_bytes", 0))]
     return b"".join(found)
 

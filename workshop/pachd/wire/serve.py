@@ -51,21 +51,17 @@ def partly(missing: str) -> Callable[[Handler], Handler]:
 
 
 def transactional(
-    field: str,
-    pack: Callable[[Any], Any] | None = None,
-    unpack: Callable[[Any], Any] | None = None,
-    check: Callable[[Any], Any] | None = None,
+    field: str, prepare: Handler | None = None, check: Callable[[Any], Any] | None = None
 ) -> Callable[[Handler], Handler]:
     """The method, of signature (self, request, tx), may be part of a transaction, stored in TransactionRequest.`field`.
 
-    pack and unpack turn the RPC's request into the stored message and back, where the two differ. check refuses a
-    request as it comes, before it is part of any transaction.
+    check refuses a request as it comes, before it is part of any transaction. `prepare(self, request)` gives, before
+    any of that, the message that is stored and run in the request's place (None: nothing is) and the call's answer.
     """
 
     def mark(method: Handler) -> Handler:
         method.transactional = field  # type: ignore[attr-defined]
-        method.pack = pack or (lambda request: request)  # type: ignore[attr-defined]
-        method.unpack = unpack or (lambda stored: stored)  # type: ignore[attr-defined]
+        method.prepare = prepare  # type: ignore[attr-defined]
         method.check = check or (lambda request: None)  # type: ignore[attr-defined]
         return method
 
@@ -156,13 +152,21 @@ class Dispatcher(grpc.GenericRpcHandler):
             parse, serialize = _parser(method, function), _serializer(function)
 
             def run(data: Any, call: Call) -> Any:
-                return serialize(self._transactor.run(servicer, function, parse(data), call))
+                return serialize(self._run_transactional(servicer, function, parse(data), call))
         else:
             parse, serialize = _parser(method, function), _serializer(function)
             run = _runner(method, function, parse, serialize)
         kind = ("stream" if method.streams_in else "unary") + "_" + ("stream" if method.streams_out else "unary")
         guard = _guard_stream if method.streams_out else guard_unary
         return getattr(grpc, f"{kind}_rpc_method_handler")(guard(method, run, self._authorize))
+
+    def _run_transactional(self, servicer: Any, function: Handler, request: Any, call: Call) -> Any:
+        if function.prepare is None:  # type: ignore[attr-defined]
+            return self._transactor.run(servicer, function, request, call)
+        stored, answer = function.prepare(servicer, request)  # type: ignore[attr-defined]
+        if stored is not None:
+            self._transactor.run(servicer, function, stored, call)
+        return answer
 
 
 def _absent(method: schema.Method) -> Handler:

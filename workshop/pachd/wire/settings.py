@@ -64,7 +64,9 @@ class Defaults:
 
     def SetClusterDefaults(self, request: Any, call: Call) -> Any:
         with self._pfs.transaction(dry_run=request.dry_run) as tx:
-            changed = defaults.set_cluster(tx, request.cluster_defaults_json, request.regenerate, request.reprocess)
+            changed = defaults.set_cluster(
+                tx, request.cluster_defaults_json, request.regenerate, request.reprocess, request.dry_run
+            )
         return pps_v2.SetClusterDefaultsResponse(affected_pipelines=map(pipeline_message, changed))
 
     def GetProjectDefaults(self, request: Any, call: Call) -> Any:
@@ -78,6 +80,6 @@ class Defaults:
         project = request.project.name or DEFAULT_PROJECT
         with self._pfs.transaction(dry_run=request.dry_run) as tx:
             changed = defaults.set_project(
-                tx, project, request.project_defaults_json, request.regenerate, request.reprocess
+                tx, project, request.project_defaults_json, request.regenerate, request.reprocess, request.dry_run
             )
         return pps_v2.SetProjectDefaultsResponse(affected_pipelines=map(pipeline_message, changed))

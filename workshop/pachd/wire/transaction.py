@@ -48,7 +48,7 @@ class Transactions(Transactor):
             info = self._load(id)
             stored = transaction_v2.TransactionRequest()
             field = stored.DESCRIPTOR.fields_by_name[method.transactional]  # type: ignore[attr-defined]
-            getattr(stored, field.name).CopyFrom(_as(field.message_type, method.pack(request)))  # type: ignore[attr-defined]
+            getattr(stored, field.name).CopyFrom(_as(field.message_type, request))
             info.requests.append(stored)
             answers = self._play(info, keep=False)
             if self._save(info):
@@ -93,8 +93,7 @@ class Transactions(Transactor):
     def _run_stored(self, stored: Any, tx: Transaction) -> Any:
         for field, value in stored.ListFields():
             if field.name in self._methods:
-                method = self._methods[field.name][1]
-                return method(method.unpack(value), tx)  # type: ignore[attr-defined]
+                return self._methods[field.name][1](value, tx)
         raise errors.PachydermError("unrecognized transaction request type")
 
     # ------------------------------------------------------------------ RPCs
