@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from typing import Any
 
-from workshop.pachctl.commands import RAW, Call, Flag, command, project_flag, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.details import request_lines
 from workshop.pachctl.errors import Failure, in_full
 from workshop.pachctl.golang import json_text
@@ -20,59 +20,12 @@ from workshop.pachctl.specs import check, documents, pipeline_specs, to_value
 from workshop.pachctl.transactions import store_or_call, tell_where
 
 
-def _from_spec(verb: str, project: str) -> tuple[Flag, ...]:
-    reprocess = Flag(
-        "reprocess", "Reprocess all datums that were already processed by previous version of the pipeline.", "bool"
-    )
-    return (
-        Flag(
-            "file",
-            'A JSON/YAML file (url or filepath) for one or more pipelines. "-" reads from stdin (the default).',
-            short="f",
-        ),
-        Flag("jsonnet", 'A Jsonnet template file (url or filepath) for one or more pipelines. "-" reads from stdin.'),
-        Flag("arg", "A top-level argument 'param=value' for the Jsonnet template; can be repeated.", "stringArray"),
-        Flag("push-images", "Specify that the local docker images should be pushed into the registry.", "bool", "p"),
-        Flag("registry", "Specify an alternative registry to push images to.", short="r", default="index.docker.io"),
-        Flag("username", "Specify the username to push images as.", short="u"),
-        *((reprocess,) if verb == "update" else ()),
-        project_flag(project),
-        Flag("dry-run", f"If true, pipeline will not actually be {verb}d.", "bool"),
-        *RAW,
-    )
-
-
-@command(
-    "create pipeline",
-    "Create a new pipeline.",
-    0,
-    flags=_from_spec("create", "Specify the project (by name) in which to create the pipeline."),
-    long="This command creates a new pipeline from a pipeline specification. \n \n"
-    "You can create a pipeline using a JSON/YAML file or a jsonnet template file -- via either a local filepath or "
-    "URL. Multiple "
-    "pipelines can be created from one file.For details on the format, see "
-    "https://docs.pachyderm.com/latest/reference/pipeline_spec/. \n \n"
-    "\t- To create a pipeline from a JSON/YAML file, use the `--file` flag \n"
-    "\t- To create a pipeline from a jsonnet template file, use the `--jsonnet` flag; you can optionally pay "
-    "multiple arguments "
-    "separately using `--arg` \n",
-    example="\t {{alias}} --file regression.json \n\t {{alias}} --jsonnet /templates/foo.jsonnet --arg src=image \n",
-)
+@command("create pipeline")
 def create_pipeline(call: Call) -> None:
     _apply(call, update=False, reprocess=False)
 
 
-@command(
-    "update pipeline",
-    "Update an existing Pachyderm pipeline.",
-    0,
-    flags=_from_spec("update", "Specify the project (by name) in which to create the pipeline."),
-    long="This command updates a Pachyderm pipeline with a new pipeline specification. For details on the format, see "
-    "https://docs.pachyderm.com/latest/reference/pipeline-spec/ \n \n"
-    "\t- To update a pipeline from a JSON/YAML file, use the `--file` flag \n"
-    "\t- To reprocess all data in the pipeline, use the `--reprocess` flag \n",
-    example="\t {{alias}} --file regression.json \n",
-)
+@command("update pipeline")
 def update_pipeline(call: Call) -> None:
     _apply(call, update=True, reprocess=call.reprocess)
 
@@ -133,38 +86,13 @@ def _show_effective(call: Call, text: str) -> None:
         print(line)
 
 
-@command(
-    "validate pipeline",
-    "Validate pipeline spec.",
-    0,
-    flags=(
-        Flag(
-            "file", 'A JSON file (url or filepath) containing one or more pipelines. "-" reads from stdin.', short="f"
-        ),
-    ),
-    long="This command validates a pipeline spec.  Client-side only; does not check that repos, images, etc exist on "
-    "the server.",
-    example="\t- {{alias}} --file spec.json",
-)
+@command("validate pipeline")
 def validate_pipeline(call: Call) -> None:
     for _ in pipeline_specs(open_source(call.file)):
         pass
 
 
-@command(
-    "edit pipeline",
-    "Edit the manifest for a pipeline in your text editor.",
-    1,
-    "pipeline <pipeline>",
-    (
-        Flag("reprocess", "Reprocess datums that were already processed by previous version of the pipeline.", "bool"),
-        Flag("editor", "Specify the editor to use for modifying the manifest."),
-        Flag("output", 'Specify the output format: "json" or "yaml" (default "json")', short="o"),
-        project_flag("Specify the project (by name) containing pipeline to edit."),
-    ),
-    long="This command edits the manifest for a pipeline in your text editor.",
-    example="\t- {{alias}} foo \n\t- {{alias}} foo --editor vim --output yaml \n",
-)
+@command("edit pipeline")
 def edit_pipeline(call: Call) -> None:
     info = inspect(call, call.args[0])
     old = to_value(next(documents(info.user_spec_json)))

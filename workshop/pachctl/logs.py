@@ -6,7 +6,7 @@ import json
 import sys
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import Call, Flag, command, project_flag
+from workshop.pachctl.commands import Call, command
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.golang import duration_text, parse_duration, quoted
 from workshop.pachctl.jobs import API
@@ -16,34 +16,7 @@ from workshop.pachctl.tables import coloured
 _LEVELS = {"info": "green", "warning": "yellow", "error": "red"}
 
 
-@command(
-    "logs",
-    "Return logs from a job.",
-    0,
-    "logs [--pipeline=<pipeline>|--job=<pipeline>@<job>] [--datum=<datum>]",
-    (
-        Flag("pipeline", "Specify results should only return logs for a given pipeline.", short="p"),
-        Flag("job", "Specify results should only return logs for a given job ID.", short="j"),
-        Flag("datum", "Specify results should only return logs for a given datum ID."),
-        Flag("inputs", "Filter for log lines made while these files were processed (PFS paths or file hashes)"),
-        Flag("master", "Only return logs from the master process; --pipeline must be set.", "bool"),
-        Flag("worker", "Specify results should only return logs from the worker process.", "bool"),
-        Flag("raw", "Specify results should only return log messages verbatim from server.", "bool"),
-        Flag("follow", "Follow logs as more are created.", "bool", "f"),
-        Flag("tail", "Set the number of lines to return of the most recent logs.", "int", "t"),
-        Flag("since", 'Specify results should return log messages more recent than "since".', default="24h"),
-        project_flag("Specify the project (by name) containing parent pipeline for the job."),
-    ),
-    plural="",
-    long="This command returns logs from a job. \n"
-    "\t- To filter your logs by pipeline, use the `--pipeline` flag \n"
-    "\t- To filter your logs by job, use the `--job` flag \n"
-    "\t- To filter your logs by datum, use the `--datum` flag \n"
-    "\t- To filter your logs by the master process, use the `--master` flag  with the `--pipeline` flag \n"
-    "\t- To filter your logs by the worker process, use the `--worker` flag \n"
-    "\t- To follow the logs as more are created, use the `--follow` flag \n",
-    example="\t- {{alias}} --pipeline foo \n\t- {{alias}} --job foo@5f93d03b65fa421996185e53f7f8b1e4 --follow \n",
-)
+@command("logs")
 def logs(call: Call) -> None:
     try:
         since = parse_duration(call.since)
