@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # words of a command (a verb and a noun, a noun, or a verb) -> the room that does it
 _ROOMS = {
+    "auth": "access",
     "branch": "branches",
     "buildinfo": "cluster",
     "cluster": "cluster",
@@ -36,6 +37,7 @@ _ROOMS = {
     "find commit": "history",
     "fsck": "cluster",
     "get file": "download",
+    "idp": "identity",
     "job": "jobs",
     "list commit": "history",
     "logs": "logs",
@@ -154,6 +156,8 @@ def _call(node: Command, arguments: list[str], flags: dict, given: set[str], con
     call = Call(node, arguments, flags, given, config, limit or None)
     load_room(node)
     if node.run is None:
+        if node.short.startswith("Deprecated."):
+            raise Failure(node.short)
         raise Failure(f"`{node.path}` is not part of the workshop's pachctl: it needs Pachyderm's own, and a cluster")
     try:
         return node.run(call) or 0
