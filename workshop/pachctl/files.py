@@ -67,7 +67,7 @@ def copy_file(call: Call) -> None:
     source = address.file(call.src_project or call.project, call.args[0])
     target = address.file(call.dest_project or call.project, call.args[1])
     copy = {"dst": target["path"], "src": source, "append": call.append}
-    _modify(call, target["commit"], {"copy_file": copy})
+    _modify(call, target["commit"], {"copy_file": copy}, source["commit"])
 
 
 @command("delete file")
@@ -77,8 +77,8 @@ def delete_file(call: Call) -> None:
     _modify(call, file["commit"], {"delete_file": {"path": path}})
 
 
-def _modify(call: Call, commit: dict, change: dict) -> None:
-    """One change of files, as a commit of its own or within an open one."""
+def _modify(call: Call, commit: dict, change: dict, source: dict | None = None) -> None:
+    """One change of files, as a commit of its own or within an open one; SOURCE is the commit copied from."""
     of = "pfs_v2.ModifyFileRequest"
     messages = [encode(of, {"set_commit": commit}), encode(of, change)]
-    call.pachd.upload(f"{API}/ModifyFile", EMPTY, iter(messages), about={"set_commit": commit})
+    call.pachd.upload(f"{API}/ModifyFile", EMPTY, iter(messages), about={"set_commit": commit, "source": source})
