@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 
 from workshop.pachctl import address
 from workshop.pachctl.commands import Call, command
-from workshop.pachctl.errors import Failure
+from workshop.pachctl.errors import Failure, in_full
 from workshop.pachctl.golang import duration_text, parse_duration, quoted
 from workshop.pachctl.jobs import API
-from workshop.pachctl.messages import to_json
-from workshop.pachctl.tables import coloured
+from workshop.pachctl.messages import Message, to_json
+from workshop.pachctl.tables import Table, ago, coloured
 
 _LEVELS = {"info": "green", "warning": "yellow", "error": "red"}
 
@@ -64,3 +65,35 @@ def _coloured(message: str) -> str:
     if len(words) > 1 and words[1].lower() in _LEVELS:
         words[1] = coloured(words[1], _LEVELS[words[1].lower()])
     return " ".join(words)
+
+
+@command("loki")
+def loki(call: Call) -> None:
+    for line in _stored(call, "QueryLoki", {"query": call.args[0]}):
+        print(line.message)
+
+
+@command("kube-events")
+def kube_events(call: Call) -> None:
+    lines = _stored(call, "GetKubeEvents", {})
+    if call.raw:
+        for line in lines:
+            print(line.message)
+        return
+    rows = [json.loads(line.message[line.message.index("{") :]) for line in lines]
+    with Table("LAST SEEN\tTYPE\tREASON\tOBJECT\tMESSAGE") as table:
+        for row in rows:
+            event = row["kubeEvent"]
+            seen = ago({"seen": {"seconds": event["lastTimestamp"]}}, "seen")
+            table.add(seen, event["type"], event["reason"], event["involvedObject"]["name"], row["msg"])
+
+
+def _stored(call: Call, name: str, request: dict) -> Iterator[Message]:
+    """Lines of the cluster's log store; of the last day unless --since says how far back."""
+    try:
+        since = parse_duration(call.since if "since" in call.given else "24h")
+    except ValueError as error:
+        raise Failure(f"parse since('\\x00'): {error}") from None
+    request["since"] = {"seconds": since // 10**9, "nanos": since % 10**9}
+    with in_full():
+        yield from call.pachd.stream(f"{API}/{name}", "pps_v2.LokiLogMessage", request, of="pps_v2.LokiRequest")

@@ -174,10 +174,11 @@ def check_status(call: Call) -> None:
     request = {"all": True} if call.all_projects else {"project": {"name": call.project}}
     with in_full(f"error while attempting to check status of project {call.project}: "):
         infos: Iterator[Message] = call.pachd.stream(f"{API}/CheckStatus", "pps_v2.CheckStatusResponse", request)
-        if call.raw:
-            Encoder("").write_all(infos)
-            return
-        with Table("PROJECT\tPIPELINE\tALERT") as table:
-            for info in infos:
-                for alert in info.alerts:
-                    table.add(info.project.name, address.pipeline_text(info.pipeline), alert)
+        table = Table("PROJECT\tPIPELINE\tALERT")  # printed with the first alert only, and aligned anew for each
+        for info in infos:
+            if call.raw:
+                Encoder("").write(info)
+                return
+            for alert in info.alerts:
+                table.add(info.project.name, address.pipeline_text(info.pipeline), alert)
+            table.flush()

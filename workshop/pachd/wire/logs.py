@@ -14,6 +14,7 @@ from workshop.pachd.wire.pps_messages import job_name, pipeline_name
 from workshop.pachd.wire.schema import pps_v2
 
 HOUR = 3600 * 10**9
+NO_LOG_STORE = "loki not configured, is it running in the same namespace as pachd?"
 
 
 class Logs:
@@ -50,6 +51,12 @@ class Logs:
             if not request.follow or call.cancelled():
                 return
             self._wait_for_line(pipeline, after, call)
+
+    def GetKubeEvents(self, request: Any, call: Any) -> Iterator[Any]:
+        raise PachydermError(NO_LOG_STORE)
+
+    def QueryLoki(self, request: Any, call: Any) -> Iterator[Any]:
+        raise PachydermError(NO_LOG_STORE)
 
     def _asked(self, request: Any) -> tuple[PipelineName, str, int]:
         """(pipeline, job id, earliest time) of a request; refused as a real pachd does."""
