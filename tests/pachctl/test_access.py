@@ -18,9 +18,6 @@ INACTIVE = "the auth service is not activated"
         "auth get-groups",
         "auth get-robot-token r --ttl 1h",
         "auth get-config",
-        "idp get-config",
-        "idp list-client",
-        "idp get-connector x",
     ],
 )
 def test_what_needs_users_is_answered_as_a_cluster_without_auth_answers(connected, words):
@@ -48,11 +45,22 @@ def test_a_token_is_kept_in_the_context_until_logout(connected):
 
 
 def test_settings_are_read_before_anything_is_asked(connected):
-    assert connected.fails("idp", "create-client", "--config", "nosuch") == (
-        'unable to parse config: could not read config from "nosuch": open nosuch: no such file or directory'
-    )
-    assert connected.fails("idp", "create-client", stdin=b"{colour: 1}").startswith("unable to parse config: ")
-    assert connected.fails("idp", "create-client", stdin=b"{id: x}") == INACTIVE
+    def fails(*words: str, stdin: bytes = b"") -> str:
+        return connected.fails("idp", "create-client", *words, stdin=stdin).partition("\n")[2]
+
+    missing = 'unable to parse config: could not read config from "nosuch": open nosuch: no such file or directory'
+    assert fails("--config", "nosuch") == missing
+    assert fails(stdin=b"{colour: 1}").startswith("unable to parse config: ")
+    assert fails(stdin=b"{id: x}") == INACTIVE
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["idp get-config", "idp list-client", "idp get-connector x", "auth get enterprise", "auth get-config --enterprise"],
+)
+def test_what_goes_to_the_enterprise_context_says_which_one_that_is(connected, words):
+    name = connected.ok("config", "get", "active-context").out.strip()
+    assert connected.fails(*words.split()) == f"Using enterprise context: {name}\n{INACTIVE}"
 
 
 def test_what_is_deprecated_says_only_that(pachctl):

@@ -125,3 +125,24 @@ def test_no_pachd_at_all_says_how_to_get_one(pachctl, monkeypatch, tmp_path):
 
 def test_a_context_that_does_not_exist_is_named(pachctl):
     assert "--context refers to a context" in pachctl.fails("--context", "nosuch", "list", "repo")
+
+
+def test_the_enterprise_context_is_its_own_variables_its_own_setting_or_else_the_active_one(pachctl, monkeypatch):
+    def asked() -> str:
+        return pachctl.ok("config", "get", "active-enterprise-context").out.strip()
+
+    for name in ("one", "two"):
+        pachctl.ok("connect", "grpc://127.0.0.1:9", "--alias", name)
+    assert asked() == "two"
+    pachctl.ok("config", "set", "active-enterprise-context", "one")
+    monkeypatch.setenv("PACH_CONTEXT", "default")
+    assert asked() == "one"
+    monkeypatch.setenv("PACH_ENTERPRISE_CONTEXT", "two")
+    assert asked() == "two"
+    monkeypatch.delenv("PACH_ENTERPRISE_CONTEXT")
+    pachctl.ok("config", "delete", "context", "one")
+    assert pachctl.fails("config", "get", "active-enterprise-context") == (
+        'pachctl config error: pachctl\'s active enterprise context is "two", but no context named "two" has been '
+        "configured.\n\nYou can fix your config by setting the active context like so: pachctl config set "
+        "active-enterprise-context <context>"
+    )

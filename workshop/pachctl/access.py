@@ -183,6 +183,7 @@ def get_config(call: Call) -> None:
 
 @command("auth set-config")
 def set_config(call: Call) -> None:
+    call.pachd  # noqa: B018 - connected before anything is read
     text = settings(call.file)
     try:
         configuration = parse("auth_v2.OIDCConfig", read_json(text))

@@ -5,6 +5,7 @@ Each room says with `@command("create repo")` which function does a command of t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,17 @@ class Call:
         if self._pachd is None:
             from workshop.pachctl.connection import connect
 
+            if self._is_enterprise:
+                self.config.enterprise = True
+                print(f"Using enterprise context: {self.config.active(enterprise=True)[0]}", file=sys.stderr)
             self._pachd = connect(self.config, self.timeout)
         return self._pachd
+
+    @property
+    def _is_enterprise(self) -> bool:
+        """Whether the enterprise context is meant: for identities, its own roles, and where --enterprise says so."""
+        words = self.command.words
+        return self.flags.get("enterprise", False) or words.startswith("idp ") or words.endswith(" enterprise")
 
     def close(self) -> None:
         if self._pachd is not None:

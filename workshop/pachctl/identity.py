@@ -26,6 +26,7 @@ def _show(value: Any) -> None:
 
 
 def _read(call: Call) -> Any:
+    call.pachd  # noqa: B018 - connected before anything is read
     try:
         return json.loads(read_json(settings(call.flags["config"])))
     except Failure as error:
