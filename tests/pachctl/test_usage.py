@@ -10,7 +10,7 @@ import pytest
 
 from workshop.pachctl import former
 from workshop.pachctl.commands import find, parse
-from workshop.pachctl.help import is_shown, usage_text
+from workshop.pachctl.help import usage_text
 from workshop.pachctl.main import load_room
 from workshop.pachctl.tree import ROOT, UsageError
 
@@ -94,6 +94,8 @@ def test_an_unknown_verb_is_an_error_with_what_was_perhaps_meant(pachctl):
     ran = pachctl("crate", "repo")
     assert ran.status == 1
     assert "Did you mean this?\n\tcreate\n" in ran.err
+    assert "Did you mean this?\n\trestart\n\nRun" in pachctl("resta").err
+    assert "\tnext\n" not in pachctl("nextt").err, "nothing below `next` is for users"
 
 
 def test_an_option_before_its_command_takes_the_word_after_it_along_unless_it_is_known_there():
@@ -169,7 +171,7 @@ def test_every_command_of_the_reference_is_done_or_said_to_be_a_clusters():
 
 
 def test_every_command_that_help_lists_says_what_it_is():
-    assert [node.path for node in _commands() if is_shown(node) and not node.short] == []
+    assert [node.path for node in _commands() if node.is_shown and not node.short] == []
 
 
 def _python(code: str) -> list[str]:

@@ -201,9 +201,7 @@ def suggestions(word: str) -> list[str]:
     return [
         name
         for name, child in sorted(ROOT.children.items())
-        if not child.hidden
-        and (child.runs or child.children)
-        and (_distance(word.lower(), name) <= 2 or name.startswith(word.lower()))
+        if child.is_shown and (_distance(word.lower(), name) <= 2 or name.startswith(word.lower()))
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workshop.pachctl.commands import Call, command
 from workshop.pachctl.errors import Failure
-from workshop.pachctl.help import is_shown, sorted_children
+from workshop.pachctl.help import sorted_children
 from workshop.pachctl.sources import go_error
 from workshop.pachctl.tree import ROOT, Command
 
@@ -70,7 +70,7 @@ def script(template: str) -> str:
     cases = []
 
     def walk(node: Command, path: list[str]) -> None:
-        words = [child.name for child in sorted_children(node) if is_shown(child)]
+        words = [child.name for child in sorted_children(node) if child.is_shown]
         words += [f"--{flag.name}" for flag in (*node.own_flags(), *node.inherited_flags()) if not flag.hidden]
         cases.append(f"        '{' '.join(path)}') echo '{' '.join(words)}' ;;")
         for child in sorted_children(node):

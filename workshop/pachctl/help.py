@@ -50,7 +50,7 @@ def usage_text(node: Command, project: str) -> str:
     if node.runs:
         before = f"{node.parent.path} " if node.parent else ""
         lines.append(f"  {before}{node.usage}" + ("" if "[flags]" in node.usage else " [flags]"))
-    below = [child for child in sorted_children(node) if is_shown(child)]
+    below = [child for child in sorted_children(node) if child.is_shown]
     if below:
         lines.append(f"  {node.path} [command]")
     if node.aliases:
@@ -70,11 +70,6 @@ def usage_text(node: Command, project: str) -> str:
 
 def sorted_children(node: Command) -> list[Command]:
     return [node.children[name] for name in sorted(node.children)]
-
-
-def is_shown(node: Command) -> bool:
-    """Whether help lists it: it runs, or something below it does."""
-    return not node.hidden and (node.runs or any(is_shown(child) for child in node.children.values()))
 
 
 def _is_topic(node: Command) -> bool:
@@ -111,7 +106,7 @@ def _associated(node: Command) -> str:
     """The commands on one noun, over the whole tree."""
     found = [each for each in ROOT.below() if each.runs and each is not node and re.search(node.associated, each.path)]
     width = max((len(each.path) for each in found), default=0) + 1
-    shown = [f"  {each.path:<{width}} {each.short}" for each in found if is_shown(each)]
+    shown = [f"  {each.path:<{width}} {each.short}" for each in found if each.is_shown]
     return "\n".join(["Associated Commands:", *shown]) + "\n"
 
 
@@ -127,7 +122,7 @@ def _root_usage() -> str:
     }
     lines = ["Usage:", "  pachctl [command]"]
     for title, nodes in parts.items():
-        lines += ["", title] + [f"  {node.name:<{width}} {node.short}" for node in nodes if is_shown(node)]
+        lines += ["", title] + [f"  {node.name:<{width}} {node.short}" for node in nodes if node.is_shown]
     topics = [child for child in children if _is_topic(child)]
     lines += ["", "Additional help topics:"] + [f"  {node.name:<{width}} {node.short}" for node in topics]
     lines += ["", 'Use "pachctl [command] --help" for more information about a command.']

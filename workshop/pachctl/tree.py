@@ -103,6 +103,11 @@ class Command:
     def runs(self) -> bool:
         return bool(self.arguments)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether help lists it: it runs, or something below it does."""
+        return not self.hidden and (self.runs or any(child.is_shown for child in self.children.values()))
+
     def own_flags(self) -> list[Flag]:
         return sorted([*self.flags, Flag("help", f"help for {self.name}", "bool", "h")], key=lambda flag: flag.name)
 
