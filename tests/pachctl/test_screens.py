@@ -247,3 +247,10 @@ def test_a_status_without_alerts_shows_nothing_and_a_cluster_without_a_log_store
     assert connected.fails("loki", "{}") == missing
     assert connected.fails("kube-events") == missing
     assert connected.fails("loki", "{}", "--since", "x") == "parse since('\\x00'): time: invalid duration \"x\""
+
+
+def test_tasks_are_those_of_a_service_that_has_them(connected):
+    assert connected.ok("list", "task", "pps").out == ""
+    assert connected.ok("list", "task", "pfs", "-n", "x", "-g", "y").out == ""
+    assert connected.fails("list", "task", "pps", "-g", "y") == "must set a task namespace to list a group"
+    assert connected.fails("list", "task", "auth") == "auth is not a valid task service"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
+from contextlib import suppress
 
 from workshop.pachctl import address
 from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure, Refused, in_full
 from workshop.pachctl.golang import duration_text, parse_duration, quoted
-from workshop.pachctl.messages import Message
+from workshop.pachctl.messages import Message, to_json
 from workshop.pachctl.output import Encoder, confirmed
 from workshop.pachctl.tables import Table, coloured
 
@@ -96,6 +98,23 @@ def restart_cluster(call: Call) -> None:
     with in_full("call RestartPachyderm: "):
         call.pachd.call("admin_v2.API/RestartPachyderm", EMPTY, {"reason": call.reason})
     print("restart requested ok", file=sys.stderr)
+
+
+@command("list task")
+def list_task(call: Call) -> None:
+    if call.group and not call.namespace:
+        raise Failure("must set a task namespace to list a group")
+    service = call.args[0]
+    if service not in ("pps", "pfs"):
+        raise Failure(f"{service} is not a valid task service")
+    encoder = Encoder(call.output)
+    request = {"group": {"namespace": call.namespace, "group": call.group}}
+    method = f"{service}_v2.API/ListTask"
+    for info in call.pachd.stream(method, "taskapi.TaskInfo", request, of="taskapi.ListTaskRequest"):
+        shown = to_json(info)
+        with suppress(ValueError):
+            shown["input_data"] = json.loads(shown.get("input_data", ""))
+        encoder.write(shown)
 
 
 @command("fsck")

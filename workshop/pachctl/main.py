@@ -53,6 +53,7 @@ _ROOMS = {
     "repo": "repos",
     "secret": "secrets",
     "subscribe commit": "history",
+    "task": "cluster",
     "transaction": "transactions",
     "update pipeline": "authoring",
     "validate pipeline": "authoring",
