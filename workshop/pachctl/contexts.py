@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
+from typing import Any
 
 from workshop.pachctl.commands import Call, command
 from workshop.pachctl.config import CONTEXT, parse_address
@@ -89,6 +92,37 @@ def set_context(call: Call) -> None:
         context["pachd_address"] = parse_address(context.pachd_address).qualified
     call.config.contexts[name] = context
     call.config.write()
+
+
+@command("config import-kube")
+def import_kube(call: Call) -> None:
+    name, config = call.args[0], call.config
+    if name in config.contexts and not call.overwrite:
+        raise Failure(f"context '{name}' already exists, use `--overwrite` if you wish to replace it")
+    known = _kubernetes()
+    chosen = call.kubernetes or known.get("current-context") or ""
+    found = next((each["context"] for each in known.get("contexts") or [] if each["name"] == chosen), None)
+    if found is None:
+        raise Failure(f"kubernetes context does not exist: {chosen}")
+    made = {
+        "source": "IMPORTED",
+        "cluster_name": found.get("cluster", ""),
+        "auth_info": found.get("user", ""),
+        "namespace": call.namespace or found.get("namespace", ""),
+        "enterprise_server": call.enterprise,
+    }
+    config.v2["active_enterprise_context" if call.enterprise else "active_context"] = name
+    config.contexts[name] = Message(CONTEXT, {key: value for key, value in made.items() if value})
+    config.write()
+
+
+def _kubernetes() -> dict[str, Any]:
+    """kubectl's configuration: $KUBECONFIG's first file, or ~/.kube/config; empty where there is none."""
+    import yaml
+
+    first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    path = Path(first) if first else Path.home() / ".kube" / "config"
+    return (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
 
 
 @command("config update context")
