@@ -125,3 +125,43 @@ def test_no_pachd_at_all_says_how_to_get_one(pachctl, monkeypatch, tmp_path):
 
 def test_a_context_that_does_not_exist_is_named(pachctl):
     assert "--context refers to a context" in pachctl.fails("--context", "nosuch", "list", "repo")
+
+
+def test_the_enterprise_context_is_its_own_variables_its_own_setting_or_else_the_active_one(pachctl, monkeypatch):
+    def asked() -> str:
+        return pachctl.ok("config", "get", "active-enterprise-context").out.strip()
+
+    for name in ("one", "two"):
+        pachctl.ok("connect", "grpc://127.0.0.1:9", "--alias", name)
+    assert asked() == "two"
+    pachctl.ok("config", "set", "active-enterprise-context", "one")
+    monkeypatch.setenv("PACH_CONTEXT", "default")
+    assert asked() == "one"
+    monkeypatch.setenv("PACH_ENTERPRISE_CONTEXT", "two")
+    assert asked() == "two"
+    monkeypatch.delenv("PACH_ENTERPRISE_CONTEXT")
+    pachctl.ok("config", "delete", "context", "one")
+    assert pachctl.fails("config", "get", "active-enterprise-context") == (
+        'pachctl config error: pachctl\'s active enterprise context is "two", but no context named "two" has been '
+        "configured.\n\nYou can fix your config by setting the active context like so: pachctl config set "
+        "active-enterprise-context <context>"
+    )
+
+
+def test_a_kubernetes_context_is_imported_by_its_name_or_as_the_current_one(pachctl, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    assert pachctl.fails("config", "import-kube", "k") == "kubernetes context does not exist:"
+    assert pachctl.fails("config", "import-kube", "k", "-k", "x") == "kubernetes context does not exist: x"
+    (tmp_path / "kube").write_text(
+        "current-context: a\ncontexts:\n- {name: a, context: {cluster: c, user: u}}\n"
+        "- {name: b, context: {cluster: d, namespace: n}}\n"
+    )
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kube"))
+    pachctl.ok("config", "import-kube", "k")
+    assert pachctl.ok("config", "get", "active-context").out == "k\n"
+    shown = pachctl.ok("config", "get", "context", "k").out
+    assert json.loads(shown) == {"source": "IMPORTED", "cluster_name": "c", "auth_info": "u"}
+    assert "already exists, use `--overwrite`" in pachctl.fails("config", "import-kube", "k")
+    pachctl.ok("config", "import-kube", "k", "-o", "-k", "b", "-n", "other")
+    assert '"namespace": "other"' in pachctl.ok("config", "get", "context", "k").out

@@ -13,7 +13,6 @@ from workshop.pachctl import completion, tables
 from workshop.pachctl.details import job_lines, printed, struct_json, transform_json
 from workshop.pachctl.draw import Vertex, draw
 from workshop.pachctl.errors import Failure
-from workshop.pachctl.main import load_rooms
 from workshop.pachctl.messages import Message, decode, encode
 from workshop.pachctl.metadata import parse_edits, parse_one
 from workshop.pachctl.pipelines import shorthand
@@ -244,7 +243,6 @@ def test_a_jobs_screen_has_every_line_of_a_job_with_limits_and_service():
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_completion_is_code_that_knows_the_tree(shell):
-    load_rooms()
     text = completion.script(completion._BASH if shell == "bash" else completion._ZSH)
     function = text[text.index("__pachctl_words()") : text.index("__pachctl_names()")]
     asked = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 
 import pytest
@@ -205,3 +206,51 @@ def test_the_commands_of_1_7_work_on_todays_pachd(connected, tmp_path):
     assert "today: pachctl create repo training" in connected.ok("create-repo", "training").err
     connected.ok("put-file", "training", "master", "iris.csv", "-c", "-f", "iris.csv")
     assert connected.ok("get-file", "training", "master", "iris.csv").out == "5.1\n"
+
+
+def test_a_stored_deletion_is_told_as_done_and_a_dry_run_is_never_stored(connected):
+    connected.ok("create", "repo", "data")
+    connected.ok("start", "transaction")
+    assert connected.ok("delete", "repo", "gone").err == "Repo deleted.\n"
+    spec = (
+        b'{"pipeline": {"name": "p"}, "transform": {"cmd": ["true"]}, "input": {"pfs": {"repo": "data", "glob": "/"}}}'
+    )
+    dry = connected.ok("create", "pipeline", "--dry-run", stdin=spec).out
+    assert dry.startswith("Name: p\n")
+    assert "\nAdded to transaction: " in dry
+    assert connected.ok("finish", "transaction").out.startswith("Completed transaction with 1 requests: ")
+    assert "p" not in [row[1] for row in connected.ok("list", "pipeline").rows]
+
+
+def test_an_editor_that_fails_is_told_with_its_command_line(connected):
+    connected.ok("create", "repo", "data")
+    spec = (
+        b'{"pipeline": {"name": "p"}, "transform": {"cmd": ["true"]}, "input": {"pfs": {"repo": "data", "glob": "/"}}}'
+    )
+    connected.ok("create", "pipeline", stdin=spec)
+    path = r"\S+/p-\d+\.pipeline\.json"
+
+    def fails(editor: str) -> str:
+        return connected.fails("edit", "pipeline", "p", "--editor", editor)
+
+    assert re.fullmatch(rf'nosuch {path}: exec: "nosuch": executable file not found in \$PATH', fails("nosuch"))
+    assert re.fullmatch(rf"\./nosuch {path}: fork/exec \./nosuch: no such file or directory", fails("./nosuch"))
+    assert re.fullmatch(rf"false {path}: exit status 1", fails("false"))
+    said = fails("ls --nosuch")
+    assert re.search(rf"\nls --nosuch {path}\nStderr: ls: .*\n\nError: exit status 2$", said, re.S)
+    assert fails("truncate -s 0") == "EOF"
+
+
+def test_a_status_without_alerts_shows_nothing_and_a_cluster_without_a_log_store_says_so(connected):
+    assert connected.ok("check", "status").out == ""
+    missing = "rpc error: code = Unknown desc = loki not configured, is it running in the same namespace as pachd?"
+    assert connected.fails("loki", "{}") == missing
+    assert connected.fails("kube-events") == missing
+    assert connected.fails("loki", "{}", "--since", "x") == "parse since('\\x00'): time: invalid duration \"x\""
+
+
+def test_tasks_are_those_of_a_service_that_has_them(connected):
+    assert connected.ok("list", "task", "pps").out == ""
+    assert connected.ok("list", "task", "pfs", "-n", "x", "-g", "y").out == ""
+    assert connected.fails("list", "task", "pps", "-g", "y") == "must set a task namespace to list a group"
+    assert connected.fails("list", "task", "auth") == "auth is not a valid task service"

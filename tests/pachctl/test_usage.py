@@ -9,23 +9,16 @@ from pathlib import Path
 import pytest
 
 from workshop.pachctl import former
-from workshop.pachctl.commands import ROOT, UsageError, find, parse
-from workshop.pachctl.help import is_shown, usage_text
-from workshop.pachctl.main import load_rooms
+from workshop.pachctl.commands import find, parse
+from workshop.pachctl.help import usage_text
+from workshop.pachctl.main import load_room
+from workshop.pachctl.tree import ROOT, UsageError
 
 ROOT_FOLDER = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def tree():
-    load_rooms()
-
-
-def _commands(node=ROOT):
-    if node.run:
-        yield node
-    for child in node.children.values():
-        yield from _commands(child)
+def _commands():
+    return [node for node in ROOT.below() if node.runs]
 
 
 def test_options_stand_anywhere_and_short_ones_share_a_dash():
@@ -36,6 +29,13 @@ def test_options_stand_anywhere_and_short_ones_share_a_dash():
     assert (flags["recursive"], flags["append"], flags["project"]) == (True, True, "x")
     assert flags["file"] == ["dir", "two", "three"]
     assert given == {"no-color", "recursive", "file", "project", "append"}
+
+
+def test_of_two_options_with_one_meaning_the_last_counts():
+    node, rest = find(["start", "commit", "r@b", "--description", "first", "-m", "second"])
+    assert parse(node, rest)[1]["description"] == "second"
+    assert parse(node, [])[1]["description"] == ""
+    assert '(default "d")' in usage_text(node, "default")
 
 
 def test_a_double_dash_ends_the_options():
@@ -49,6 +49,13 @@ def test_a_double_dash_ends_the_options():
         ("list repo --frobnicate", "unknown flag: --frobnicate"),
         ("list repo -z", "unknown shorthand flag: 'z' in -z"),
         ("list repo --project", "flag needs an argument: --project"),
+        ("list repo --=x", "bad flag syntax: --=x"),
+        ("list repo ---raw", "bad flag syntax: ---raw"),
+        ("put file -f= -a=", "unknown shorthand flag: '=' in -="),
+        (
+            "find commit r@b:/f --limit -1",
+            'invalid argument "-1" for "--limit" flag: strconv.ParseUint: parsing "-1": invalid syntax',
+        ),
         ("put file -f", "flag needs an argument: 'f' in -f"),
         (
             "list commit -n many",
@@ -87,6 +94,42 @@ def test_an_unknown_verb_is_an_error_with_what_was_perhaps_meant(pachctl):
     ran = pachctl("crate", "repo")
     assert ran.status == 1
     assert "Did you mean this?\n\tcreate\n" in ran.err
+    assert "Did you mean this?\n\trestart\n\nRun" in pachctl("resta").err
+    assert "\tnext\n" not in pachctl("nextt").err, "nothing below `next` is for users"
+
+
+def test_an_option_before_its_command_takes_the_word_after_it_along_unless_it_is_known_there():
+    assert find(["--bogus", "list", "repo", "data"])[0].path == "pachctl repo"
+    assert find(["list", "--project", "x", "repo"])[0].path == "pachctl list repo"
+    assert find(["list", "--raw", "repo"])[0].path == "pachctl list"
+    assert find(["-v", "--rpc-timeout=1s", "list", "repo"])[0].path == "pachctl list repo"
+
+
+def test_an_unknown_verb_is_told_before_any_option(pachctl):
+    assert pachctl("frobnicate", "--bogus").err.startswith('Error: unknown command "frobnicate" for "pachctl"\n')
+    assert pachctl("--bogus").err.startswith("Error: unknown flag: --bogus\nUsage:\n  pachctl [command]\n")
+
+
+def test_help_shows_kinds_and_defaults_as_pachctls_library_does():
+    def shown(words: str) -> str:
+        return usage_text(find(words.split())[0], "lab")
+
+    assert (
+        "  -p, --provenance []string   Set the provenance for the branch. format: <repo>@<branch> (default [])\n"
+        in (shown("create branch"))
+    )
+    assert "      --offset int       Set the number of bytes" in shown("get file")
+    assert '(default "lab")\n' in shown("list repo")
+    assert "Specify a duration for compiling a CPU profile. (default 1m0s)\n" in shown("debug profile")
+    assert "(default [email,profile,groups,openid])\n" in shown("auth activate")
+    assert "--from RF3339 date (with optional nanoseconds)" in shown("logs2")
+
+
+def test_help_topics_are_the_nouns_and_hidden_commands_are_no_one_s(pachctl):
+    topics = pachctl.ok().out.partition("Additional help topics:\n")[2]
+    assert "  repo " in topics
+    assert "  next " not in topics
+    assert "  misc" not in pachctl.ok().out
 
 
 def test_an_unknown_noun_shows_the_verbs_help_and_succeeds(pachctl):
@@ -119,8 +162,16 @@ def test_every_command_has_a_usage_that_names_it_and_all_its_options():
         )
 
 
+def test_every_command_of_the_reference_is_done_or_said_to_be_a_clusters():
+    done = []
+    for node in _commands():
+        load_room(node)
+        done.append(node.run is not None)
+    assert sum(done) > 90
+
+
 def test_every_command_that_help_lists_says_what_it_is():
-    assert [node.path for node in _commands() if is_shown(node) and not node.short] == []
+    assert [node.path for node in _commands() if node.is_shown and not node.short] == []
 
 
 def _python(code: str) -> list[str]:
@@ -131,7 +182,8 @@ def _python(code: str) -> list[str]:
 
 
 def test_nothing_of_the_daemon_is_imported():
-    code = "import sys, workshop.pachctl.main as m; m.load_rooms(); print([x for x in sys.modules if '.pachd' in x])"
+    code = "import sys; from workshop.pachctl.main import ROOT, load_room; [load_room(node) for node in ROOT.below()]; "
+    code += "print([x for x in sys.modules if '.pachd' in x])"
     assert _python(code) == ["[]"]
 
 

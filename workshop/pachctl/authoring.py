@@ -4,75 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
+import sys
 import tempfile
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from workshop.pachctl.commands import RAW, Call, Flag, command, project_flag, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.details import request_lines
 from workshop.pachctl.errors import Failure, in_full
-from workshop.pachctl.golang import json_text
+from workshop.pachctl.golang import json_text, quoted
 from workshop.pachctl.jobs import API
 from workshop.pachctl.output import Encoder
 from workshop.pachctl.pipelines import inspect
-from workshop.pachctl.sources import open_source
+from workshop.pachctl.sources import open_source, reason
 from workshop.pachctl.specs import check, documents, pipeline_specs, to_value
 from workshop.pachctl.transactions import store_or_call, tell_where
 
 
-def _from_spec(verb: str, project: str) -> tuple[Flag, ...]:
-    reprocess = Flag(
-        "reprocess", "Reprocess all datums that were already processed by previous version of the pipeline.", "bool"
-    )
-    return (
-        Flag(
-            "file",
-            'A JSON/YAML file (url or filepath) for one or more pipelines. "-" reads from stdin (the default).',
-            short="f",
-        ),
-        Flag("jsonnet", 'A Jsonnet template file (url or filepath) for one or more pipelines. "-" reads from stdin.'),
-        Flag("arg", "A top-level argument 'param=value' for the Jsonnet template; can be repeated.", "stringArray"),
-        Flag("push-images", "Specify that the local docker images should be pushed into the registry.", "bool", "p"),
-        Flag("registry", "Specify an alternative registry to push images to.", short="r", default="index.docker.io"),
-        Flag("username", "Specify the username to push images as.", short="u"),
-        *((reprocess,) if verb == "update" else ()),
-        project_flag(project),
-        Flag("dry-run", f"If true, pipeline will not actually be {verb}d.", "bool"),
-        *RAW,
-    )
-
-
-@command(
-    "create pipeline",
-    "Create a new pipeline.",
-    0,
-    flags=_from_spec("create", "Specify the project (by name) in which to create the pipeline."),
-    long="This command creates a new pipeline from a pipeline specification. \n \n"
-    "You can create a pipeline using a JSON/YAML file or a jsonnet template file -- via either a local filepath or "
-    "URL. Multiple "
-    "pipelines can be created from one file.For details on the format, see "
-    "https://docs.pachyderm.com/latest/reference/pipeline_spec/. \n \n"
-    "\t- To create a pipeline from a JSON/YAML file, use the `--file` flag \n"
-    "\t- To create a pipeline from a jsonnet template file, use the `--jsonnet` flag; you can optionally pay "
-    "multiple arguments "
-    "separately using `--arg` \n",
-    example="\t {{alias}} --file regression.json \n\t {{alias}} --jsonnet /templates/foo.jsonnet --arg src=image \n",
-)
+@command("create pipeline")
 def create_pipeline(call: Call) -> None:
     _apply(call, update=False, reprocess=False)
 
 
-@command(
-    "update pipeline",
-    "Update an existing Pachyderm pipeline.",
-    0,
-    flags=_from_spec("update", "Specify the project (by name) in which to create the pipeline."),
-    long="This command updates a Pachyderm pipeline with a new pipeline specification. For details on the format, see "
-    "https://docs.pachyderm.com/latest/reference/pipeline-spec/ \n \n"
-    "\t- To update a pipeline from a JSON/YAML file, use the `--file` flag \n"
-    "\t- To reprocess all data in the pipeline, use the `--reprocess` flag \n",
-    example="\t {{alias}} --file regression.json \n",
-)
+@command("update pipeline")
 def update_pipeline(call: Call) -> None:
     _apply(call, update=True, reprocess=call.reprocess)
 
@@ -105,7 +62,9 @@ def _apply(call: Call, update: bool, reprocess: bool) -> None:
             "dry_run": dry,
         }
         with in_full("could not create pipeline: "):
-            answer = store_or_call(call, f"{API}/CreatePipelineV2", "pps_v2.CreatePipelineV2Response", request)
+            # a transaction stores what is done; a dry run does nothing, so it is answered at once
+            ask = call.pachd.call if dry else partial(store_or_call, call)
+            answer = ask(f"{API}/CreatePipelineV2", "pps_v2.CreatePipelineV2Response", request)
         if dry:
             _show_effective(call, answer.effective_create_pipeline_request_json)
         tell_where(call)
@@ -133,69 +92,63 @@ def _show_effective(call: Call, text: str) -> None:
         print(line)
 
 
-@command(
-    "validate pipeline",
-    "Validate pipeline spec.",
-    0,
-    flags=(
-        Flag(
-            "file", 'A JSON file (url or filepath) containing one or more pipelines. "-" reads from stdin.', short="f"
-        ),
-    ),
-    long="This command validates a pipeline spec.  Client-side only; does not check that repos, images, etc exist on "
-    "the server.",
-    example="\t- {{alias}} --file spec.json",
-)
+@command("validate pipeline")
 def validate_pipeline(call: Call) -> None:
     for _ in pipeline_specs(open_source(call.file)):
         pass
 
 
-@command(
-    "edit pipeline",
-    "Edit the manifest for a pipeline in your text editor.",
-    1,
-    "pipeline <pipeline>",
-    (
-        Flag("reprocess", "Reprocess datums that were already processed by previous version of the pipeline.", "bool"),
-        Flag("editor", "Specify the editor to use for modifying the manifest."),
-        Flag("output", 'Specify the output format: "json" or "yaml" (default "json")', short="o"),
-        project_flag("Specify the project (by name) containing pipeline to edit."),
-    ),
-    long="This command edits the manifest for a pipeline in your text editor.",
-    example="\t- {{alias}} foo \n\t- {{alias}} foo --editor vim --output yaml \n",
-)
+@command("edit pipeline")
 def edit_pipeline(call: Call) -> None:
     info = inspect(call, call.args[0])
     old = to_value(next(documents(info.user_spec_json)))
-    with tempfile.TemporaryDirectory(prefix="pachctl-edit-") as folder:
-        path = os.path.join(folder, f"{info.pipeline.name}.pipeline.{call.output or 'json'}")
-        with open(path, "w") as file:
+    name = f"{info.pipeline.name}-{random.randrange(10**9, 10**10)}.pipeline.{call.output or 'json'}"
+    path = Path(tempfile.gettempdir()) / name
+    try:
+        with path.open("x") as file:
             Encoder(call.output, file).write(_with_schema(call, json.loads(info.user_spec_json)))
-        editor = call.editor or os.environ.get("EDITOR") or "vim"
-        try:
-            done = subprocess.run([*editor.split(" "), path], check=False)
-        except OSError:
-            raise Failure(f'exec: "{editor.split(" ")[0]}": executable file not found in $PATH') from None
-        if done.returncode:
-            raise Failure(f"exit status {done.returncode}")
-        with open(path) as file:
-            spec = next(pipeline_specs(file.read()), None)
+        _edit([*(call.editor or os.environ.get("EDITOR") or "vim").split(" "), str(path)])
+        spec = next(pipeline_specs(path.read_text()), None)
+    finally:
+        path.unlink(missing_ok=True)
     if spec is None:
         raise Failure("EOF")
     if json_text(spec) == json_text(old):
         print("Pipeline unchanged, no update will be performed.")
         return
     pipeline = spec["pipeline"]
-    if pipeline.get("name", info.pipeline.name) != info.pipeline.name:
-        raise Failure("may not change pipeline name")
     project = pipeline.get("project") or {}
     if project.get("name", info.pipeline.project.name) != info.pipeline.project.name:
         raise Failure("may not change project name")
+    if pipeline.get("name", info.pipeline.name) != info.pipeline.name:
+        raise Failure("may not change pipeline name")
     pipeline["project"] = {"name": info.pipeline.project.name}
     request = {"create_pipeline_request_json": json_text(spec), "update": True, "reprocess": call.reprocess}
     store_or_call(call, f"{API}/CreatePipelineV2", "pps_v2.CreatePipelineV2Response", request)
     tell_where(call)
+
+
+def _edit(words: list[str]) -> None:
+    """Run an editor. Raises Failure with its command line, and what it said on standard error, where it fails."""
+    command_line = " ".join(words)
+    try:
+        running = subprocess.Popen(words, stderr=subprocess.PIPE)
+    except OSError as error:
+        if os.sep in words[0]:
+            cause = f"fork/exec {words[0]}: {reason(error)}"
+        else:
+            cause = f"exec: {quoted(words[0])}: executable file not found in $PATH"
+        raise Failure(f"{command_line}: {cause}") from None
+    said = b""
+    assert running.stderr is not None
+    while part := os.read(running.stderr.fileno(), 1 << 16):
+        said += part
+        sys.stderr.write(part.decode("utf-8", "replace"))
+        sys.stderr.flush()
+    if status := running.wait():
+        if said:
+            command_line += f"\nStderr: {said.decode('utf-8', 'replace')}\nError"
+        raise Failure(f"{command_line}: exit status {status}")
 
 
 def _with_schema(call: Call, spec: dict[str, Any]) -> dict[str, Any]:

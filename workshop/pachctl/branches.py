@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import FULL_TIMESTAMPS, RAW, Call, Flag, command, group, project_flag, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure, in_full
 from workshop.pachctl.messages import Message
@@ -14,44 +14,8 @@ from workshop.pachctl.transactions import store_or_call, tell_where
 _API = "pfs_v2.API"
 _INFO = "pfs_v2.BranchInfo"
 
-group(
-    "branch",
-    "Docs for branches.",
-    "A branch in Pachyderm records provenance relationships between data in different repos, as well as being as an "
-    "alias for a "
-    "commit in its repo. The branch reference will float to always refer to the latest commit on the branch, known "
-    "as the HEAD "
-    "commit. All commits are on exactly one branch. Any pachctl command that can take a commit, can take a branch "
-    "name instead.",
-    aliases=("branches",),
-    associated=" branch$",
-)
 
-
-@command(
-    "create branch",
-    "Create a new branch, or update an existing branch, on a repo.",
-    1,
-    "branch <repo>@<branch>",
-    (
-        Flag("provenance", "Set the provenance for the branch. format: <repo>@<branch>", "[]string", "p"),
-        Flag("head", "Set the head of the newly created branch using <branch-or-commit> or <repo>@<branch>=<id>"),
-        Flag("trigger", "Specify the branch name that triggers this branch.", short="t"),
-        Flag("trigger-cron", "Set a cron spec interval as a condition for the trigger."),
-        Flag("trigger-size", "Set data size as a condition for the trigger."),
-        Flag("trigger-commits", "Set the number of commits as a condition for the trigger.", "int"),
-        Flag("trigger-all", "Specify that all set conditions must be met for the trigger.", "bool"),
-        project_flag("Specify the project (by name) where the repo for this branch is located."),
-    ),
-    plural="es",
-    long="This command creates or updates a branch on a repo. \n\n"
-    "\t- To create a branch for a repo in a particular project, use the `--project` flag \n"
-    "\t- To give it a commit as its head, use the `--head` flag \n"
-    "\t- To let another branch of the repo move it, use the `--trigger` flags \n"
-    "\t- To make it depend on other branches, use the `--provenance` flag \n",
-    example="\t- {{alias}} foo@master \n\t- {{alias}} foo@master --head 0001a0100b1c10d01111e001fa00b00c \n"
-    "\t- {{alias}} foo@master --trigger staging --trigger-size=100M \n",
-)
+@command("create branch")
 def create_branch(call: Call) -> None:
     branch = address.branch(call.project, call.args[0])
     provenance = [address.branch(call.project, text) for text in call.provenance]
@@ -81,16 +45,7 @@ def create_branch(call: Call) -> None:
     tell_where(call)
 
 
-@command(
-    "inspect branch",
-    "Return info about a branch.",
-    1,
-    "branch  <repo>@<branch>",
-    (*RAW, FULL_TIMESTAMPS, project_flag("Specify the project (by name) containing branch's repo.")),
-    plural="es",
-    long="This command shows a branch's name, head, provenance and trigger; `--raw` shows all of it.",
-    example="\t- {{alias}} foo@master  \n\t- {{alias}} foo@master --raw \n",
-)
+@command("inspect branch")
 def inspect_branch(call: Call) -> None:
     branch = address.branch(call.project, call.args[0])
     info = call.pachd.call(f"{_API}/InspectBranch", _INFO, {"branch": branch})
@@ -108,16 +63,7 @@ def inspect_branch(call: Call) -> None:
     print(f"Created at: {timestamp(info.created_at)}" if "created_at" in info else "")
 
 
-@command(
-    "list branch",
-    "Return all branches on a repo.",
-    1,
-    "branch <repo>",
-    (*RAW, project_flag("Specify the project (by name) containing branch's repo.")),
-    plural="es",
-    long="This command returns all branches on a repo, the newest first; `--raw` shows all of each.",
-    example="\t- {{alias}} foo \n\t- {{alias}} foo --raw -o yaml \n",
-)
+@command("list branch")
 def list_branch(call: Call) -> None:
     infos = call.pachd.stream(f"{_API}/ListBranch", _INFO, {"repo": address.repo(call.project, call.args[0])})
     if call.raw:
@@ -136,19 +82,7 @@ def list_branch(call: Call) -> None:
     table.flush()
 
 
-@command(
-    "delete branch",
-    "Delete a branch",
-    1,
-    "branch <repo>@<branch>",
-    (
-        Flag("force", "Force branch deletion regardless of errors; use with caution.", "bool", "f"),
-        project_flag("Specify the project (by name) containing branch's repo."),
-    ),
-    plural="es",
-    long="This command deletes a branch while leaving its commits intact.",
-    example="\t- {{alias}} foo@master \n\t- {{alias}} foo@master --force \n",
-)
+@command("delete branch")
 def delete_branch(call: Call) -> None:
     branch = address.branch(call.project, call.args[0])
     with in_full():

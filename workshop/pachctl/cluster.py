@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
+from contextlib import suppress
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import RAW, Call, Flag, command, project_flag, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure, Refused, in_full
 from workshop.pachctl.golang import duration_text, parse_duration, quoted
-from workshop.pachctl.messages import Message
+from workshop.pachctl.messages import Message, to_json
 from workshop.pachctl.output import Encoder, confirmed
 from workshop.pachctl.tables import Table, coloured
 
@@ -25,20 +27,7 @@ def version_text(version: Message) -> str:
     return f"{version.major}.{version.minor}.{version.micro}{version.additional}"
 
 
-@command(
-    "version",
-    "Print Pachyderm version information.",
-    0,
-    flags=(
-        Flag("client-only", "If set, only print pachctl's version, but don't make any RPCs to pachd.", "bool"),
-        Flag("print-architecture", "If set, print the architecture and operating system of this machine.", "bool"),
-        Flag("timeout", "If set, 'pachctl version' will timeout after the given duration.", default="default"),
-        Flag("enterprise", "If set, 'pachctl version' will run on the active enterprise context.", "bool"),
-        *RAW,
-        Flag("compare", "If set, exit 1 if the server and client versions differ at all.", "bool"),
-    ),
-    plural="",
-)
+@command("version")
 def version(call: Call) -> int | None:
     raw = require_raw(call)
     if call.print_architecture:
@@ -77,7 +66,7 @@ def version(call: Call) -> int | None:
     return int(call.compare and server != CLIENT_VERSION)
 
 
-@command("buildinfo", "Print go buildinfo.", 0, plural="", long="Print information about the build environment.")
+@command("buildinfo")
 def buildinfo(call: Call) -> None:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -89,19 +78,12 @@ def buildinfo(call: Call) -> None:
             continue
 
 
-@command("exit", "Exit the pachctl shell.", 0, plural="", long="Exit the pachctl shell.")
+@command("exit")
 def leave(call: Call) -> None:
     """Nothing: there is no shell to leave."""
 
 
-@command(
-    "inspect cluster",
-    "Returns info about the Pachyderm cluster",
-    0,
-    flags=RAW,
-    plural="",
-    long="Returns info about the Pachyderm cluster",
-)
+@command("inspect cluster")
 def inspect_cluster(call: Call) -> None:
     request = {"client_version": CLIENT_VERSION, "current_project": {"name": call.config.project}}
     info = call.pachd.call("admin_v2.API/InspectCluster", "admin_v2.ClusterInfo", request)
@@ -111,34 +93,31 @@ def inspect_cluster(call: Call) -> None:
         print(info.id)
 
 
-@command(
-    "restart cluster",
-    "Schedules all Pachyderm pods to restart as soon as possible.",
-    0,
-    flags=(Flag("reason", "The reason that you're restarting Pachyderm.", short="r"),),
-    plural="",
-    long="Schedules all Pachyderm pods to restart as soon as possible.  All ongoing work will be lost.",
-)
+@command("restart cluster")
 def restart_cluster(call: Call) -> None:
     with in_full("call RestartPachyderm: "):
         call.pachd.call("admin_v2.API/RestartPachyderm", EMPTY, {"reason": call.reason})
     print("restart requested ok", file=sys.stderr)
 
 
-@command(
-    "fsck",
-    "Run a file system consistency check on PFS.",
-    0,
-    flags=(
-        Flag("fix", "Attempt to fix as many issues as possible.", "bool", "f"),
-        Flag("zombie-all", "Check all pipelines for files of old inputs that were not properly deleted.", "bool"),
-        Flag("zombie", "Set a single commit (by id) to check for zombie files"),
-        project_flag("Specify the project (by name) where the repo of the branch/commit is located."),
-    ),
-    plural="",
-    long="This command runs a file system consistency check on the Pachyderm file system.",
-    example="\t- {{alias}} \n\t- {{alias}} --zombie foo@bar \n",
-)
+@command("list task")
+def list_task(call: Call) -> None:
+    if call.group and not call.namespace:
+        raise Failure("must set a task namespace to list a group")
+    service = call.args[0]
+    if service not in ("pps", "pfs"):
+        raise Failure(f"{service} is not a valid task service")
+    encoder = Encoder(call.output)
+    request = {"group": {"namespace": call.namespace, "group": call.group}}
+    method = f"{service}_v2.API/ListTask"
+    for info in call.pachd.stream(method, "taskapi.TaskInfo", request, of="taskapi.ListTaskRequest"):
+        shown = to_json(info)
+        with suppress(ValueError):
+            shown["input_data"] = json.loads(shown.get("input_data", ""))
+        encoder.write(shown)
+
+
+@command("fsck")
 def fsck(call: Call) -> None:
     request: dict = {"fix": call.fix}
     if call.zombie_all and call.zombie:
@@ -159,13 +138,7 @@ def fsck(call: Call) -> None:
         print("No errors found.")
 
 
-@command(
-    "delete all",
-    "Delete everything.",
-    0,
-    plural="",
-    long="Delete all repos, commits, files, pipelines and jobs.\nThis resets the cluster to its initial state.",
-)
+@command("delete all")
 def delete_all(call: Call) -> None:
     pachd = call.pachd
     repos = [info.repo.name for info in pachd.stream("pfs_v2.API/ListRepo", "pfs_v2.RepoInfo", {"type": "user"})]
@@ -182,15 +155,7 @@ def delete_all(call: Call) -> None:
     call.config.set_transaction("")
 
 
-@command(
-    "next datum",
-    "Used internally for datum batching",
-    None,
-    flags=(Flag("error", "What went wrong with the current datum."),),
-    plural="",
-    long="This command is used internally for datum batching",
-    hidden=True,
-)
+@command("next datum")
 def next_datum(call: Call) -> None:
     import grpc
 

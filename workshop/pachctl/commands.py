@@ -1,63 +1,21 @@
-"""The tree of commands, and how a command line is read: as pachctl's own library (cobra) reads it, to the texts of
-its errors.
+"""How a command line is read: as pachctl's own library (cobra) reads it, to the texts of its errors.
 
-Each room declares its commands with `@command(...)` on the function that does the work; the function gets a `Call`.
+Each room says with `@command("create repo")` which function does a command of the tree; the function gets a `Call`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachctl.errors import Failure
-from workshop.pachctl.golang import parse_bool, parse_duration, parse_integer, quoted
+from workshop.pachctl.tree import LISTS, ROOT, Command, Flag, UsageError
 
 if TYPE_CHECKING:
     from workshop.pachctl.config import Config
     from workshop.pachctl.connection import Pachd
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "bool": parse_bool,
-    "int": parse_integer,
-    "uint32": lambda text: parse_integer(text, 32, signed=False),
-    "duration": parse_duration,
-}
-_LISTS = ("stringArray", "strings", "[]string")
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One option. `kind` is the word that help prints (bool prints none); "project" as default means the context's
-    project.
-    """
-
-    name: str
-    usage: str
-    kind: str = "string"
-    short: str = ""
-    default: Any = None
-    hidden: bool = False
-
-    @property
-    def label(self) -> str:
-        return f"-{self.short}, --{self.name}" if self.short else f"--{self.name}"
-
-    def initial(self) -> Any:
-        if self.default is not None:
-            return list(self.default) if self.kind in _LISTS else self.default
-        return {"bool": False, "int": 0, "uint32": 0, "duration": 0}.get(self.kind, [] if self.kind in _LISTS else "")
-
-    def parse(self, text: str) -> Any:
-        try:
-            return _PARSERS[self.kind](text)
-        except ValueError as error:
-            raise UsageError(f"invalid argument {quoted(text)} for {quoted(self.label)} flag: {error}") from None
-
-
-class UsageError(Exception):
-    """A command line that cannot be read; printed with the command's usage."""
 
 
 @dataclass
@@ -83,8 +41,17 @@ class Call:
         if self._pachd is None:
             from workshop.pachctl.connection import connect
 
+            if self._is_enterprise:
+                self.config.enterprise = True
+                print(f"Using enterprise context: {self.config.active(enterprise=True)[0]}", file=sys.stderr)
             self._pachd = connect(self.config, self.timeout)
         return self._pachd
+
+    @property
+    def _is_enterprise(self) -> bool:
+        """Whether the enterprise context is meant: for identities, its own roles, and where --enterprise says so."""
+        words = self.command.words
+        return self.flags.get("enterprise", False) or words.startswith("idp ") or words.endswith(" enterprise")
 
     def close(self) -> None:
         if self._pachd is not None:
@@ -100,160 +67,60 @@ class Call:
 Run = Callable[[Call], Any]
 
 
-@dataclass
-class Command:
-    """A node of the tree: a verb, a noun, or a command that runs."""
-
-    name: str
-    short: str = ""
-    long: str = ""
-    usage: str = ""
-    example: str = ""
-    aliases: tuple[str, ...] = ()
-    flags: tuple[Flag, ...] = ()
-    arguments: tuple[int, int | None] | None = None
-    run: Run | None = None
-    parent: Command | None = None
-    children: dict[str, Command] = field(default_factory=dict)
-    associated: str = ""
-    hidden: bool = False
-
-    @cached_property
-    def path(self) -> str:
-        return f"{self.parent.path} {self.name}" if self.parent else self.name
-
-    def ancestors(self) -> Iterator[Command]:
-        node: Command | None = self
-        while node is not None:
-            yield node
-            node = node.parent
-
-    def own_flags(self) -> list[Flag]:
-        return sorted([*self.flags, Flag("help", f"help for {self.name}", "bool", "h")], key=lambda flag: flag.name)
-
-    def inherited_flags(self) -> list[Flag]:
-        return [] if self.parent is None else list(next(node for node in self.ancestors() if not node.parent).flags)
-
-    def child(self, word: str) -> Command | None:
-        if word in self.children:
-            return self.children[word]
-        return next((child for child in self.children.values() if word in child.aliases), None)
-
-
-PROJECT = "project"
-RAW = (
-    Flag("raw", "Disable pretty printing; serialize data structures to an encoding such as json or yaml", "bool"),
-    Flag("output", 'Output format when --raw is set: "json" or "yaml" (default "json")', short="o"),
-)
-FULL_TIMESTAMPS = Flag(
-    "full-timestamps", "Return absolute timestamps (as opposed to the default, relative timestamps).", "bool"
-)
-NO_PAGER = Flag("no-pager", "Don't pipe output into a pager (i.e. less).", "bool")
-GLOBAL = (
-    Flag("no-color", "Turn off colors.", "bool"),
-    Flag("rpc-timeout", "If non-zero, perform all client operations with this RPC deadline.", "duration"),
-    Flag("verbose", "Output verbose logs.", "bool", "v"),
-    Flag("context", "Use this context of pachctl's configuration, whichever is active.", hidden=True),
-)
-
-ROOT = Command("pachctl", flags=GLOBAL)
-
-
-def project_flag(usage: str) -> Flag:
-    """--project, which defaults to the context's project."""
-    return Flag("project", usage, default=PROJECT)
-
-
-def command(
-    path: str,
-    short: str,
-    arguments: tuple[int, int | None] | int | None = None,
-    usage: str = "",
-    flags: tuple[Flag, ...] = (),
-    long: str = "",
-    example: str = "",
-    plural: str = "s",
-    hidden: bool = False,
-) -> Callable[[Run], Run]:
-    """Declare the command at PATH ("create repo"). `arguments`: how many it takes, a number, a range, or None for any.
-
-    `plural` names its alias: an ending ("s", "es"), a word, or "" for none.
-    """
+def command(path: str) -> Callable[[Run], Run]:
+    """Say which function does the command at PATH ("create repo")."""
 
     def declare(run: Run) -> Run:
-        *groups, name = path.split()
-        parent = ROOT
-        for word in groups:
-            parent = parent.children.setdefault(word, Command(word, parent=parent))
-        alias = name + plural if plural in ("s", "es") else plural
-        node = parent.children.setdefault(name, Command(name, parent=parent))
-        node.short, node.long, node.usage, node.run = short, long or _sentence(short), usage or name, run
-        node.example = example.replace("{{alias}}", f"pachctl {path}")
-        node.flags = flags
-        node.arguments = (arguments, arguments) if isinstance(arguments, int) else arguments
-        node.aliases = (alias,) if alias else ()
-        node.hidden = hidden
+        node = ROOT
+        for word in path.split():
+            node = node.children[word]
+        node.run = run
         return run
 
     return declare
 
 
-def _sentence(short: str) -> str:
-    return short
-
-
-def group(
-    path: str, short: str, long: str = "", aliases: tuple[str, ...] = (), associated: str = "", hidden: bool = False
-) -> None:
-    """Declare a node that runs nothing: a verb ("create"), or a noun whose help lists the commands on it
-    (`associated`).
-    """
-    parent = ROOT
-    *groups, name = path.split()
-    for word in groups:
-        parent = parent.children.setdefault(word, Command(word, parent=parent))
-    node = parent.children.setdefault(name, Command(name, parent=parent))
-    node.short, node.long, node.aliases, node.associated, node.hidden = (
-        short,
-        long or short,
-        aliases,
-        associated,
-        hidden,
-    )
-
-
 def find(words: list[str]) -> tuple[Command, list[str]]:
     """The command that these words name, and the words left for it. Options may stand anywhere."""
     node, rest = ROOT, list(words)
-    while node.children:
-        place = _first_argument(node, rest)
-        if place is None:
-            break
-        child = node.child(rest[place])
+    while places := _arguments(node, rest):
+        child = node.child(rest[places[0]])
         if child is None:
             break
-        node, rest = child, rest[:place] + rest[place + 1 :]
+        node, rest = child, rest[: places[0]] + rest[places[0] + 1 :]
     return node, rest
 
 
-def _first_argument(node: Command, words: list[str]) -> int | None:
-    """The index of the first word that is neither an option nor an option's value."""
-    known = {flag.name: flag for flag in (*node.own_flags(), *node.inherited_flags())}
+def unknown_command(node: Command, words: list[str]) -> str:
+    """The word that names no command, where FIND stayed at the root for it; or ""."""
+    places = _arguments(node, words) if node is ROOT else []
+    return words[places[0]] if places else ""
+
+
+def _arguments(node: Command, words: list[str]) -> list[int]:
+    """Where the words stand that are neither options nor their values, as the library sees it before it knows the
+    command: an option that this node does not know (--help, too) takes the word after it along.
+    """
+    known = {flag.name: flag for flag in (*node.flags, *node.inherited_flags())}
     short = {flag.short: flag for flag in known.values() if flag.short}
+    places = []
     index = 0
-    while index < len(words):
+    while index < len(words) and words[index] != "--":
         word = words[index]
-        if word == "--":
-            return None
-        if word.startswith("--"):
+        index += 1
+        if word.startswith("--") and "=" not in word:
             flag = known.get(word[2:])
-            index += 1 if "=" in word or flag is None or flag.kind == "bool" else 2
-        elif word.startswith("-") and len(word) > 1:
-            flag = short.get(word[1:]) if len(word) == 2 else None
-            index += 2 if flag is not None and flag.kind != "bool" else 1
+        elif word.startswith("-") and "=" not in word and len(word) == 2:
+            flag = short.get(word[1:])
         else:
-            return index
-    return None
+            if word and not word.startswith("-"):
+                places.append(index - 1)
+            continue
+        if flag is None or flag.kind != "bool":
+            if len(words) - index <= 1:
+                break
+            index += 1
+    return places
 
 
 def parse(node: Command, words: list[str]) -> tuple[list[str], dict[str, Any], set[str]]:
@@ -266,13 +133,13 @@ def parse(node: Command, words: list[str]) -> tuple[list[str], dict[str, Any], s
     queue = list(words)
 
     def put(flag: Flag, text: str) -> None:
-        if flag.kind in _LISTS:
+        if flag.kind in LISTS:
             import csv
 
             items = next(csv.reader([text]), []) if flag.kind == "strings" else [text]
             values[flag.name] = (values[flag.name] if flag.name in given else []) + items
         else:
-            values[flag.name] = text if flag.kind == "string" else flag.parse(text)
+            values[flag.sets or flag.name] = flag.parse(text)
         given.add(flag.name)
 
     while queue:
@@ -282,6 +149,8 @@ def parse(node: Command, words: list[str]) -> tuple[list[str], dict[str, Any], s
             break
         if word.startswith("--"):
             name, equals, text = word[2:].partition("=")
+            if not name or name[0] == "-":
+                raise UsageError(f"bad flag syntax: {word}")
             if name not in known:
                 raise UsageError(f"unknown flag: --{name}")
             if equals:
@@ -299,7 +168,7 @@ def parse(node: Command, words: list[str]) -> tuple[list[str], dict[str, Any], s
                 if letter not in short:
                     raise UsageError(f"unknown shorthand flag: '{letter}' in -{letter}{letters}")
                 flag = short[letter]
-                if letters.startswith("="):
+                if letters.startswith("=") and len(letters) > 1:
                     put(flag, letters[1:])
                     break
                 if flag.kind == "bool":
@@ -318,10 +187,9 @@ def parse(node: Command, words: list[str]) -> tuple[list[str], dict[str, Any], s
 
 def count_problem(node: Command, arguments: list[str]) -> str:
     """What is wrong with the number of arguments, or ""."""
-    if node.arguments is None:
-        return ""
     low, high = node.arguments
     got = len(arguments)
+    assert low is not None
     if low <= got and (high is None or got <= high):
         return ""
     expected = f"at least {low}" if high is None else f"{low}" if low == high else f"{low} to {high}"
@@ -333,9 +201,7 @@ def suggestions(word: str) -> list[str]:
     return [
         name
         for name, child in sorted(ROOT.children.items())
-        if not child.hidden
-        and (child.run or child.children)
-        and (_distance(word.lower(), name) <= 2 or name.startswith(word.lower()))
+        if child.is_shown and (_distance(word.lower(), name) <= 2 or name.startswith(word.lower()))
     ]
 
 

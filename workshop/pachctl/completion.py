@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from workshop.pachctl.commands import ROOT, Call, Command, Flag, command, group
+from workshop.pachctl.commands import Call, command
 from workshop.pachctl.errors import Failure
-from workshop.pachctl.help import is_shown, sorted_children
+from workshop.pachctl.help import sorted_children
 from workshop.pachctl.sources import go_error
-
-group("completion", "Print or install terminal completion code.")
+from workshop.pachctl.tree import ROOT, Command
 
 _REPOS = "update repo|inspect repo|delete repo|list branch"
 _COMMITS = "list commit|inspect commit|finish commit|wait commit|start commit"
@@ -71,7 +70,7 @@ def script(template: str) -> str:
     cases = []
 
     def walk(node: Command, path: list[str]) -> None:
-        words = [child.name for child in sorted_children(node) if is_shown(child)]
+        words = [child.name for child in sorted_children(node) if child.is_shown]
         words += [f"--{flag.name}" for flag in (*node.own_flags(), *node.inherited_flags()) if not flag.hidden]
         cases.append(f"        '{' '.join(path)}') echo '{' '.join(words)}' ;;")
         for child in sorted_children(node):
@@ -83,13 +82,6 @@ def script(template: str) -> str:
 
 
 _GROUPS = {"repos": _REPOS, "commits": _COMMITS, "pipelines": _PIPELINES}
-
-
-def _flags(path: str) -> tuple[Flag, ...]:
-    return (
-        Flag("install", "Install the completion.", "bool"),
-        Flag("path", "Path to install the completions to.", default=path),
-    )
 
 
 def _complete(call: Call, template: str) -> None:
@@ -107,17 +99,11 @@ def _complete(call: Call, template: str) -> None:
     print(f'Completions installed in "{call.path}", you must restart your terminal to enable them.')
 
 
-@command(
-    "completion bash",
-    "Print or install the bash completion code.",
-    0,
-    flags=_flags("/etc/bash_completion.d/pachctl"),
-    plural="",
-)
+@command("completion bash")
 def bash(call: Call) -> None:
     _complete(call, _BASH)
 
 
-@command("completion zsh", "Print or install the zsh completion code.", 0, flags=_flags("_pachctl"), plural="")
+@command("completion zsh")
 def zsh(call: Call) -> None:
     _complete(call, _ZSH)

@@ -90,7 +90,7 @@ class Config:
     """The configuration of one call. Reading creates nothing; `write` replaces the file in one step."""
 
     def __init__(self, path: Path, asked: str = ""):
-        self.path, self.asked = path, asked
+        self.path, self.asked, self.enterprise = path, asked, False
         self.message = self._read()
         self.changed = "user_id" not in self.message or "v2" not in self.message
         if "user_id" not in self.message:
@@ -146,16 +146,19 @@ class Config:
         """The active context's name and the context. Raises Failure where the configuration names none or one that
         is not there.
         """
-        for name in (self.asked, os.environ.get("PACH_CONTEXT")):
-            if name:
-                if name not in self.contexts:
-                    origin = "`PACH_CONTEXT` refers to" if not self.asked else "--context refers to"
-                    raise Failure(f"pachctl config error: {origin} a context ({quoted(name)}) that does not exist")
-                return name, self.contexts[name]
-        name, which = self.v2.active_context, ""
-        if enterprise and self.v2.active_enterprise_context:
-            name, which = self.v2.active_enterprise_context, "enterprise "
-        if name in self.contexts:
+        chosen = self.asked or os.environ.get("PACH_ENTERPRISE_CONTEXT" if enterprise else "PACH_CONTEXT", "")
+        if enterprise and not chosen:
+            if not self.v2.active_enterprise_context:
+                return self.active(needed)
+            chosen = self.v2.active_enterprise_context if self.v2.active_enterprise_context in self.contexts else ""
+        if chosen:
+            if chosen not in self.contexts:
+                origin = "`PACH_CONTEXT` refers to" if not self.asked else "--context refers to"
+                raise Failure(f"pachctl config error: {origin} a context ({quoted(chosen)}) that does not exist")
+            return chosen, self.contexts[chosen]
+        # a missing enterprise context is told by the other one's name, as pachctl tells it
+        name, which = self.v2.active_context, "enterprise " if enterprise else ""
+        if not enterprise and name in self.contexts:
             return name, self.contexts[name]
         cure = (
             "You can fix your config by setting the active context like so: "
@@ -172,7 +175,7 @@ class Config:
 
     @property
     def context(self) -> Message:
-        return self.active()[1]
+        return self.active(enterprise=self.enterprise)[1]
 
     @property
     def project(self) -> str:

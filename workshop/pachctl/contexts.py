@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
+from typing import Any
 
-from workshop.pachctl.commands import Call, Flag, command, group
+from workshop.pachctl.commands import Call, command
 from workshop.pachctl.config import CONTEXT, parse_address
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.golang import quoted
@@ -13,35 +16,8 @@ from workshop.pachctl.output import Encoder
 from workshop.pachctl.protojson import parse
 from workshop.pachctl.sources import remind_of_stdin
 
-group("config", "Manages the pachyderm config.", "Gets/sets pachyderm config values.", associated=" config ")
-for _verb, _doing in (
-    ("get", "getting"),
-    ("set", "setting"),
-    ("update", "updating"),
-    ("delete", "deleting"),
-    ("list", "listing"),
-):
-    group(f"config {_verb}", f"Commands for {_doing} pachyderm config values")
 
-
-@command(
-    "connect",
-    "Connect to a Pachyderm Cluster",
-    1,
-    "connect <address>",
-    (Flag("alias", "Set an alias for the context that is created."),),
-    plural="",
-    long="This command creates a Pachyderm context at the given address and sets it as active. It stores the pachd "
-    "address, "
-    "cluster deployment ID, and actively set project name. \n\n"
-    "If the actively set project no longer exists due to deletion or hard restart / reinstall, you may get an error "
-    "that can be "
-    "resolved by setting an existing project (e.g., `default`) to the context. \n"
-    "\t- To list all contexts, use `pachctl config list contexts`. \n"
-    "\t- To view details, use `pachctl config get context <context>`. \n"
-    "\t- To clean up your contexts, use `pachctl config delete context <context>`. \n",
-    example="\t- {{alias}} localhost:80 --alias my-private-cluster",
-)
+@command("connect")
 def connect(call: Call) -> None:
     config = call.config
     name = call.alias or call.args[0]
@@ -60,12 +36,12 @@ def _existing(call: Call, name: str) -> Message:
     return call.config.contexts[name]
 
 
-@command("config get metrics", "Gets whether metrics are enabled.", None, plural="")
+@command("config get metrics")
 def get_metrics(call: Call) -> None:
     print(str(call.config.v2.metrics).lower())
 
 
-@command("config set metrics", "Controls whether metrics are enabled or not.", 1, "metrics (true | false)", plural="")
+@command("config set metrics")
 def set_metrics(call: Call) -> None:
     if call.args[0] not in ("true", "false"):
         raise Failure("invalid argument; use either `true` or `false`")
@@ -73,50 +49,36 @@ def set_metrics(call: Call) -> None:
     call.config.write()
 
 
-@command("config get active-context", "Gets the currently active context.", None, plural="")
+@command("config get active-context")
 def get_active_context(call: Call) -> None:
     print(call.config.active(needed=False)[0] or "NONE")
 
 
-@command("config set active-context", "Sets the currently active context.", 1, "active-context <context>", plural="")
+@command("config set active-context")
 def set_active_context(call: Call) -> None:
     _existing(call, call.args[0])
     call.config.v2["active_context"] = call.args[0]
     call.config.write()
 
 
-@command("config get active-enterprise-context", "Gets the currently active enterprise context.", None, plural="")
+@command("config get active-enterprise-context")
 def get_active_enterprise_context(call: Call) -> None:
     print(call.config.active(needed=False, enterprise=True)[0] or "NONE")
 
 
-@command(
-    "config set active-enterprise-context",
-    "Sets the currently active enterprise context.",
-    1,
-    "active-enterprise-context <context>",
-    plural="",
-)
+@command("config set active-enterprise-context")
 def set_active_enterprise_context(call: Call) -> None:
     _existing(call, call.args[0])
     call.config.v2["active_enterprise_context"] = call.args[0]
     call.config.write()
 
 
-@command("config get context", "Gets a context.", 1, "context <context>", plural="")
+@command("config get context")
 def get_context(call: Call) -> None:
     Encoder("json").write(_existing(call, call.args[0]))
 
 
-@command(
-    "config set context",
-    "Set a context.",
-    1,
-    "context <context>",
-    (Flag("overwrite", "Overwrite a context if it already exists.", "bool"),),
-    plural="",
-    long="This command sets a context config from a given name and a JSON configuration file on stdin",
-)
+@command("config set context")
 def set_context(call: Call) -> None:
     name = call.args[0]
     if name in call.config.contexts and not call.overwrite:
@@ -132,24 +94,38 @@ def set_context(call: Call) -> None:
     call.config.write()
 
 
-@command(
-    "config update context",
-    "Updates a context.",
-    (0, 1),
-    "context [<context>]",
-    (
-        Flag("pachd-address", "Set a new name pachd address."),
-        Flag("cluster-name", "Set a new cluster name."),
-        Flag("auth-info", "Set a new k8s auth info."),
-        Flag("server-cas", "Set new trusted CA certs."),
-        Flag("namespace", "Set a new namespace."),
-        Flag("project", "Set a new project."),
-        Flag("remove-cluster-deployment-id", "Remove the cluster deployment ID field.", "bool"),
-    ),
-    plural="",
-    long="This command updates an existing context config from a given name (or the currently-active context, if no "
-    "name is given).",
-)
+@command("config import-kube")
+def import_kube(call: Call) -> None:
+    name, config = call.args[0], call.config
+    if name in config.contexts and not call.overwrite:
+        raise Failure(f"context '{name}' already exists, use `--overwrite` if you wish to replace it")
+    known = _kubernetes()
+    chosen = call.kubernetes or known.get("current-context") or ""
+    found = next((each["context"] for each in known.get("contexts") or [] if each["name"] == chosen), None)
+    if found is None:
+        raise Failure(f"kubernetes context does not exist: {chosen}")
+    made = {
+        "source": "IMPORTED",
+        "cluster_name": found.get("cluster", ""),
+        "auth_info": found.get("user", ""),
+        "namespace": call.namespace or found.get("namespace", ""),
+        "enterprise_server": call.enterprise,
+    }
+    config.v2["active_enterprise_context" if call.enterprise else "active_context"] = name
+    config.contexts[name] = Message(CONTEXT, {key: value for key, value in made.items() if value})
+    config.write()
+
+
+def _kubernetes() -> dict[str, Any]:
+    """kubectl's configuration: $KUBECONFIG's first file, or ~/.kube/config; empty where there is none."""
+    import yaml
+
+    first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    path = Path(first) if first else Path.home() / ".kube" / "config"
+    return (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+
+
+@command("config update context")
 def update_context(call: Call) -> None:
     if call.args:
         context = _existing(call, call.args[0])
@@ -165,7 +141,7 @@ def update_context(call: Call) -> None:
     call.config.write()
 
 
-@command("config delete context", "Deletes a context.", 1, "context <context>", plural="")
+@command("config delete context")
 def delete_context(call: Call) -> None:
     _existing(call, call.args[0])
     if call.config.v2.active_context == call.args[0]:
@@ -174,7 +150,7 @@ def delete_context(call: Call) -> None:
     call.config.write()
 
 
-@command("config list context", "Lists contexts.", None, plural="")
+@command("config list context")
 def list_context(call: Call) -> None:
     active = call.config.active(needed=False)[0]
     print("ACTIVE\tNAME")

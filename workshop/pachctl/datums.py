@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import RAW, Call, Flag, command, group, project_flag, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.golang import duration_text
@@ -20,34 +20,8 @@ _INFO = "pps_v2.DatumInfo"
 _COLOURS = {"SKIPPED": "yellow", "FAILED": "red", "RECOVERED": "yellow", "SUCCESS": "green"}
 _TIMES = ("download_time", "process_time", "upload_time")
 
-group(
-    "datum",
-    "Docs for datums.",
-    "Datums are the smallest independent unit of processing for a Job. Datums are defined by applying a glob pattern "
-    "in the "
-    "pipeline spec to the file paths in an input repo, and they can include any number of files and directories. \n \n"
-    "Datums within a job are processed independently -- and sometimes distributed across separate workers (see "
-    "`datum_set_spec` "
-    "and `parallelism_spec` options for pipeline specification).\n \n"
-    "A separate execution of user code will be run for each datum unless datum batching is utilized.",
-    aliases=("datums",),
-    associated=" datum$",
-)
 
-
-@command(
-    "list datum",
-    "Return the datums in a job.",
-    (0, 1),
-    "datum <pipeline>@<job>",
-    (
-        Flag("file", "Set the JSON file with the pipeline to list datums from; it need not exist.", short="f"),
-        project_flag("Specify the project (by name) containing parent pipeline for the job."),
-        *RAW,
-    ),
-    long="This command returns the datums of a job, or those that a pipeline spec (`--file`) would have.",
-    example="\t- {{alias}} foo@5f93d03b65fa421996185e53f7f8b1e4 \n\t- {{alias}} --file pipeline.json",
-)
+@command("list datum")
 def list_datum(call: Call) -> None:
     call.pachd  # noqa: B018 - connect before the header is printed
     if require_raw(call):
@@ -106,16 +80,7 @@ def _nanoseconds(length: Message) -> int:
     return length.seconds * 10**9 + length.nanos
 
 
-@command(
-    "inspect datum",
-    "Display detailed info about a single datum.",
-    2,
-    "datum <pipeline>@<job> <datum>",
-    (project_flag("Project containing the job"), *RAW),
-    long="This command displays detailed info about a single datum.",
-    example="\t- {{alias}} foo@5f93d03b65fa421996185e53f7f8b1e4 "
-    "7f3cd988429894000bdad549dfe2d09b5ca7bfc5083b79fec0e6bda3db8cc705 \n",
-)
+@command("inspect datum")
 def inspect_datum(call: Call) -> None:
     job = address.job(call.project, call.args[0])
     info = call.pachd.call(f"{API}/InspectDatum", _INFO, {"datum": {"job": job, "id": call.args[1]}})
@@ -147,15 +112,7 @@ def _files(files: list[Message]) -> None:
     sys.stdout.write(columns(lines, minimum=10, padding=3))
 
 
-@command(
-    "restart datum",
-    "Restart a stuck datum during a currently running job.",
-    2,
-    "datum <pipeline>@<job> <datum-path1>,<datum-path2>,...",
-    (project_flag("Specify the project (by name) containing parent pipeline for the datum's job"),),
-    long="This command restarts a stuck datum during a currently running job; it does not solve failed datums.",
-    example="\t- {{alias}} foo@5f93d03b65fa421996185e53f7f8b1e4 /logs/logs.txt \n",
-)
+@command("restart datum")
 def restart_datum(call: Call) -> None:
     job = address.job(call.project, call.args[0])
     filters = [part for part in call.args[1].split(",") if part]

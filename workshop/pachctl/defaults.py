@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from workshop.pachctl.address import pipeline_text
-from workshop.pachctl.commands import Call, Flag, command, group, project_flag
+from workshop.pachctl.commands import Call, command
 from workshop.pachctl.errors import Failure, in_full
 from workshop.pachctl.jobs import API
 from workshop.pachctl.messages import to_json
@@ -14,46 +14,9 @@ from workshop.pachctl.sources import open_source
 from workshop.pachctl.specs import read_json
 
 _WHICH = "must pass either --cluster or --project PROJECT"
-_USAGE = "defaults [--cluster | --project PROJECT]"
-_FILE = Flag(
-    "file",
-    'A JSON file containing cluster defaults.  "-" reads from stdin (the default behavior.)',
-    short="f",
-    default="-",
-)
-
-group(
-    "defaults",
-    "Docs for defaults.",
-    "Defaults provide default values for certain requests, e.g. when creating a pipeline.",
-    aliases=("default",),
-    associated=" defaults",
-)
 
 
-def _flags(verb: str) -> tuple[Flag, ...]:
-    return (
-        Flag("cluster", f"{verb} cluster defaults.", "bool"),
-        Flag("regenerate", "Regenerate pipeline specs from new defaults.", "bool"),
-        Flag("reprocess", "Reprocess regenerated pipelines.  Implies --regenerate", "bool"),
-        Flag("dry-run", f"Do not actually {verb.lower()} defaults.", "bool"),
-        project_flag(f"{verb} project defaults."),
-    )
-
-
-@command(
-    "inspect defaults",
-    "Return defaults.",
-    0,
-    _USAGE,
-    (
-        Flag("cluster", "Inspect cluster defaults.", "bool"),
-        project_flag("Inspect project defaults."),
-        Flag("raw", "Display raw defaults and metadata.", "bool"),
-    ),
-    plural="default",
-    long="Return cluster or project defaults.",
-)
+@command("inspect defaults")
 def inspect_defaults(call: Call) -> None:
     if "cluster" in call.given:
         if call.raw:
@@ -73,41 +36,17 @@ def inspect_defaults(call: Call) -> None:
         raise Failure(_WHICH)
 
 
-@command(
-    "create defaults",
-    "Set cluster defaults.",
-    0,
-    _USAGE,
-    (*_flags("Create"), _FILE),
-    plural="default",
-    long="Set cluster or project defaults.",
-)
+@command("create defaults")
 def create_defaults(call: Call) -> None:
     _set(call, _read(call))
 
 
-@command(
-    "update defaults",
-    "Update defaults.",
-    0,
-    _USAGE,
-    (*_flags("Update"), _FILE),
-    plural="default",
-    long="Update cluster or project defaults.",
-)
+@command("update defaults")
 def update_defaults(call: Call) -> None:
     _set(call, _read(call))
 
 
-@command(
-    "delete defaults",
-    "Delete defaults.",
-    0,
-    _USAGE,
-    _flags("Delete"),
-    plural="default",
-    long="Delete cluster or project defaults.",
-)
+@command("delete defaults")
 def delete_defaults(call: Call) -> None:
     _set(call, "{}")
 

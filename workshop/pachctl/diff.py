@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import FULL_TIMESTAMPS, NO_PAGER, Call, Flag, command, project_flag
+from workshop.pachctl.commands import Call, command
 from workshop.pachctl.download import content
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.files import API
@@ -23,23 +23,7 @@ _GIT = ["git", "-c", "color.ui=always", "--no-pager", "diff", "--no-index"]
 _NOTHING = "/dev/null"
 
 
-@command(
-    "diff file",
-    "Return a diff of two file trees stored in Pachyderm",
-    (1, 2),
-    "file <new-repo>@<new-branch-or-commit>:<new-path> [<old-repo>@<old-branch-or-commit>:<old-path>]",
-    (
-        Flag("shallow", "Specify results should not to descend into sub directories.", "bool", "s"),
-        Flag("name-only", "Specify results should only return the names of changed files.", "bool"),
-        Flag("diff-command", "Set a git-alternative program to diff files."),
-        FULL_TIMESTAMPS,
-        NO_PAGER,
-        project_flag("Specify the project (by name) where the first repo is located."),
-        Flag("old-project", "Specify the project (by name) where the second, older repo is located."),
-    ),
-    long="This command compares two trees of files, or one with its parent commit's, with `git diff` or `diff`.",
-    example="\t- {{alias}} foo@master:/logs/log.txt \n\t- {{alias}} foo@master:path1 bar@master:path2",
-)
+@command("diff file")
 def diff_file(call: Call) -> None:
     new = address.file(call.project, call.args[0])
     old = address.file(call.old_project or call.project, call.args[1]) if len(call.args) == 2 else None

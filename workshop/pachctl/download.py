@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import Call, Flag, command, project_flag
+from workshop.pachctl.commands import Call, command
 from workshop.pachctl.errors import Failure, Refused
 from workshop.pachctl.files import API, inspect
 from workshop.pachctl.sources import go_error, is_url
@@ -18,29 +18,7 @@ from workshop.pachctl.sources import go_error, is_url
 _BYTES = "google.protobuf.BytesValue"
 
 
-@command(
-    "get file",
-    "Return the contents of a file.",
-    1,
-    "file <repo>@<branch-or-commit>:<path/in/pfs>",
-    (
-        Flag("recursive", "Download multiple files, or recursively download a directory.", "bool", "r"),
-        Flag("output", "Set the path where data will be downloaded.", short="o"),
-        Flag("progress", "{true|false} Whether or not to print the progress bars.", "bool"),
-        Flag("offset", "Set the number of bytes in the file to skip ahead when reading.", "int"),
-        Flag("retry", "{true|false} Whether to append the missing bytes to an existing file.", "bool"),
-        project_flag("Specify the project (by name) where the file's repo is located."),
-    ),
-    long="This command returns the contents of a file. While using this command, take special note of how you can "
-    "use ancestry "
-    "syntax (e.g., appending`^2` or `.-1` to `repo@branch`) to retrieve the contents of a file from a previous "
-    "commit. \n\n"
-    "\t- To specify the project where the repo is located, use the --project flag \n"
-    "\t- To specify the output path, use the --output flag \n"
-    "\t- To specify the number of bytes to offset the read by, use the --offset-bytes flag \n"
-    "\t- To retry the operation if it fails, use the --retry flag \n",
-    example="\t- {{alias}} foo@master:image.png \n\t- {{alias}} foo@master:/directory -r -o directory \n",
-)
+@command("get file")
 def get_file(call: Call) -> None:
     file = address.file(call.project, call.args[0])
     if call.recursive:

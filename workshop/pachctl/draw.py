@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from workshop.pachctl.commands import Call, Flag, command, project_flag
+from workshop.pachctl.commands import Call, command
 from workshop.pachctl.jobs import API
 from workshop.pachctl.messages import Message
 from workshop.pachctl.tables import coloured
@@ -22,21 +22,7 @@ class Vertex:
     edges: list[Vertex] = field(default_factory=list)
 
 
-@command(
-    "draw pipeline",
-    "Draw a DAG",
-    (0, 1),
-    "pipeline",
-    (
-        Flag("commit", "Commit at which you would to draw the DAG", short="c"),
-        Flag("box-width", "Character width of each box in the DAG", "int", default=11),
-        Flag("edge-height", "Number of vertical lines spanned by each edge", "int", default=5),
-        project_flag("Project containing pipelines."),
-    ),
-    plural="",
-    long="This command draws a DAG",
-    example="\t- {{alias}} --box-width 20\n",
-)
+@command("draw pipeline")
 def draw_pipeline(call: Call) -> None:
     request = {"commit_set": {"id": call.commit}, "projects": [{"name": call.project}], "details": True}
     infos = list(call.pachd.stream(f"{API}/ListPipeline", "pps_v2.PipelineInfo", request))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from workshop.pachctl.commands import PROJECT, ROOT, Command, Flag
+from workshop.pachctl.golang import quoted
+from workshop.pachctl.tree import LISTS, PROJECT, ROOT, Command, Flag
 
 _ACTIONS = [
     "copy",
@@ -28,17 +29,9 @@ _ACTIONS = [
     "validate",
 ]
 _ADMINISTRATION = ["auth", "enterprise", "extract", "idp"]
+_WORDS = {"bool": "", "int64": "int", "time": "RF3339 date (with optional nanoseconds)"}
+_ZEROS = {"[]string": "[]", "time": "0001-01-01T00:00:00Z"}
 _DOCUMENTED = ["branch", "commit", "datum", "file", "job", "object", "pipeline", "repo", "tag"]
-
-ROOT.long = (
-    "Access the Pachyderm API.\n\nPachCTL Environment Variables:\n"
-    "\t- PACH_CONFIG=<path> | (Req) PachCTL config location. \n"
-    "\t- PACH_TRACE={true,false} | (Opt) Attach Jaeger trace to outgoing RPCs; JAEGER_ENDPOINT must be specified. \n"
-    "\t\t[req. PACH_TRACE={true}]: \n"
-    "\t\t- JAEGER_ENDPOINT=<host>:<port>  | Jaeger server to connect to. \n"
-    "\t\t- PACH_TRACE_DURATION=<duration> | Duration to trace pipelines after 'pachctl create-pipeline'. \n \n"
-    "Documentation: https://docs.pachyderm.com/latest/"
-)
 
 
 def help_text(node: Command, project: str) -> str:
@@ -54,10 +47,10 @@ def usage_text(node: Command, project: str) -> str:
     if node.associated:
         return _associated(node)
     lines = ["Usage:"]
-    if node.run:
+    if node.runs:
         before = f"{node.parent.path} " if node.parent else ""
         lines.append(f"  {before}{node.usage}" + ("" if "[flags]" in node.usage else " [flags]"))
-    below = [child for child in sorted_children(node) if is_shown(child)]
+    below = [child for child in sorted_children(node) if child.is_shown]
     if below:
         lines.append(f"  {node.path} [command]")
     if node.aliases:
@@ -79,9 +72,9 @@ def sorted_children(node: Command) -> list[Command]:
     return [node.children[name] for name in sorted(node.children)]
 
 
-def is_shown(node: Command) -> bool:
-    """Whether help lists it: it runs, or something below it does."""
-    return not node.hidden and bool(node.run or any(is_shown(child) for child in node.children.values()))
+def _is_topic(node: Command) -> bool:
+    """Whether it is there for its help alone."""
+    return not node.runs and not node.hidden and all(_is_topic(child) for child in node.children.values())
 
 
 def _flags(flags: list[Flag], project: str) -> list[str]:
@@ -90,38 +83,31 @@ def _flags(flags: list[Flag], project: str) -> list[str]:
         if flag.hidden:
             continue
         name = f"  -{flag.short}, --{flag.name}" if flag.short else f"      --{flag.name}"
-        word, usage = flag.kind, flag.usage
+        word, usage = _WORDS.get(flag.kind, flag.kind), flag.usage
         if match := re.search(r"`([^`]*)`", usage):
             word, usage = match.group(1), usage.replace("`", "")
-        rows.append((name + ("" if flag.kind == "bool" else f" {word}"), usage + _default(flag, project)))
+        rows.append((f"{name} {word}" if word else name, usage + _default(flag, project)))
     width = max(len(left) for left, _ in rows)
     return [f"{left:<{width}}   {right}".rstrip() for left, right in rows]
 
 
 def _default(flag: Flag, project: str) -> str:
-    value = project if flag.default == PROJECT and flag.name == "project" else flag.default
+    value = project if flag.default == PROJECT else flag.default
+    if flag.kind in _ZEROS:  # kinds of pachctl's own, whose zero the library does not know to leave out
+        return f" (default {value or _ZEROS[flag.kind]})"
     if not value:
         return ""
     if flag.kind == "string":
-        return f' (default "{value}")'
-    if flag.kind in ("strings", "stringArray"):
-        return f" (default [{','.join(value)}])"
-    return f" (default {str(value).lower()})"
+        return f" (default {quoted(value)})"
+    return f" (default [{','.join(value)}])" if flag.kind in LISTS else f" (default {str(value).lower()})"
 
 
 def _associated(node: Command) -> str:
     """The commands on one noun, over the whole tree."""
-    found: list[Command] = []
-
-    def walk(cursor: Command) -> None:
-        if re.search(node.associated, cursor.path) and cursor is not node and cursor.run and not cursor.hidden:
-            found.append(cursor)
-        for child in sorted_children(cursor):
-            walk(child)
-
-    walk(ROOT)
+    found = [each for each in ROOT.below() if each.runs and each is not node and re.search(node.associated, each.path)]
     width = max((len(each.path) for each in found), default=0) + 1
-    return "\n".join(["Associated Commands:"] + [f"  {each.path:<{width}} {each.short}" for each in found]) + "\n"
+    shown = [f"  {each.path:<{width}} {each.short}" for each in found if each.is_shown]
+    return "\n".join(["Associated Commands:", *shown]) + "\n"
 
 
 def _root_usage() -> str:
@@ -136,8 +122,8 @@ def _root_usage() -> str:
     }
     lines = ["Usage:", "  pachctl [command]"]
     for title, nodes in parts.items():
-        lines += ["", title] + [f"  {node.name:<{width}} {node.short}" for node in nodes if is_shown(node)]
-    topics = [child for child in children if not child.run and not is_shown(child) and not child.hidden]
+        lines += ["", title] + [f"  {node.name:<{width}} {node.short}" for node in nodes if node.is_shown]
+    topics = [child for child in children if _is_topic(child)]
     lines += ["", "Additional help topics:"] + [f"  {node.name:<{width}} {node.short}" for node in topics]
     lines += ["", 'Use "pachctl [command] --help" for more information about a command.']
     return "\n".join(lines) + "\n"

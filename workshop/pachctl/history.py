@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import FULL_TIMESTAMPS, RAW, Call, Flag, command, project_flag, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.commits import API, INFO
 from workshop.pachctl.errors import Failure, saying
 from workshop.pachctl.messages import Message, to_json
@@ -16,7 +16,6 @@ from workshop.pachctl.tables import Table, ago, progress_bar, seconds_of, size
 
 _HEADER = "PROJECT\tREPO\tCOMMIT\tFINISHED\tSIZE\tORIGIN\tCREATOR\tDESCRIPTION"
 _KINDS = ("USER", "AUTO", "FSCK")
-_PROJECT = project_flag("Specify the project (by name) containing the commit.")
 
 
 def _origin(text: str) -> str:
@@ -38,27 +37,7 @@ def add_row(table: Table, info: Message, full: bool) -> None:
     )
 
 
-@command(
-    "list commit",
-    "Return a list of commits.",
-    (0, 1),
-    "commit [<commit-id>|<repo>[@<branch-or-commit>]]",
-    (
-        Flag("from", "Set the starting point of the commit range to list.", short="f"),
-        Flag("number", "Set the limit of returned results; if zero, list all commits.", "int", "n"),
-        Flag("all", "Specify all types of commits (AUTO, FSCK, USER) should be returned.", "bool"),
-        Flag("expand", "Show one line for each sub-commit and include more columns.", "bool", "x"),
-        Flag("origin", "Specify the type of commit to scope returned results by; options include AUTO, FSCK, & USER."),
-        *RAW,
-        FULL_TIMESTAMPS,
-        _PROJECT,
-    ),
-    long="This command returns a list of commits: of a project (as sets of one id), of one set, of a repo, or of a "
-    "branch.",
-    example="\t- {{alias}} foo ➔ returns all commits in repo foo \n"
-    "\t- {{alias}} foo@master --number 10 ➔ returns the last 10 commits on branch master \n"
-    "\t- {{alias}} 0001a0100b1c10d01111e001fa00b00c ➔ returns all commits with this ID \n",
-)
+@command("list commit")
 def list_commit(call: Call) -> None:
     require_raw(call)
     if call.all and call.origin:
@@ -159,24 +138,7 @@ def _list_repo(call: Call) -> None:
     table.flush()
 
 
-@command(
-    "subscribe commit",
-    "Print commits as they are created (finished).",
-    1,
-    "commit <repo>[@<branch>]",
-    (
-        Flag("from", "Subscribe to and return all commits since the specified commit."),
-        Flag("new", "Subscribe to and return only new commits created from now on.", "bool"),
-        Flag("all", "Specify results should return all types of commits (AUTO, FSCK, USER)", "bool"),
-        Flag("origin", "Only return commits of a specific type; options include AUTO, FSCK, & USER."),
-        *RAW,
-        FULL_TIMESTAMPS,
-        _PROJECT,
-    ),
-    long="This command prints the commits of a repo or branch, those that exist first, then each new one, until it "
-    "is stopped.",
-    example="\t- {{alias}} foo@master ➔ subscribe to commits in the foo repo on the master branch \n",
-)
+@command("subscribe commit")
 def subscribe_commit(call: Call) -> None:
     branch = address.branch(call.project, call.args[0])
     since = call.flags["from"]
@@ -207,20 +169,7 @@ def subscribe_commit(call: Call) -> None:
             return
 
 
-@command(
-    "find commit",
-    "Find commits with reference to <filePath> within a branch starting from <repo@commitID>",
-    1,
-    "commit <repo>@<branch-or-commit>:<path/in/pfs> [flags]",
-    (
-        Flag("json", "Print the response in json.", "bool"),
-        Flag("limit", "Set the number of matching commits to return.", "uint32"),
-        Flag("timeout", "Set the search duration timeout.", "duration"),
-        project_flag("Specify the project (by name) in which commits are located."),
-    ),
-    long="This command returns the commits that added, changed or deleted a file, going back from the given commit.",
-    example="\t- {{alias}} foo@master:file \n\t- {{alias}} foo@master:file --limit 10 \n",
-)
+@command("find commit")
 def find_commit(call: Call) -> None:
     file = address.file(call.project, call.args[0])
     request = {"start": file["commit"], "file_path": file["path"], "limit": call.limit}

@@ -7,14 +7,8 @@ from typing import TextIO
 
 from workshop.pachctl import address
 from workshop.pachctl.commands import (
-    FULL_TIMESTAMPS,
-    NO_PAGER,
-    RAW,
     Call,
-    Flag,
     command,
-    group,
-    project_flag,
     require_raw,
 )
 from workshop.pachctl.connection import EMPTY
@@ -27,7 +21,6 @@ from workshop.pachctl.tables import Table, ago, coloured, human_duration, progre
 API = "pps_v2.API"
 _INFO = "pps_v2.JobInfo"
 _HEADER = "PROJECT\tPIPELINE\tID\tSTARTED\tDURATION\tRESTART\tPROGRESS\tDL\tUL\tSTATE"
-_PARENT = project_flag("Specify the project (by name) containing the parent pipeline for this job.")
 _REASON_LENGTH = 25
 _COLOURS = {
     "JOB_STARTING": "yellow",
@@ -52,19 +45,6 @@ _STATES = [
     "unrunnable",
 ]
 _ENDED = ("JOB_FAILURE", "JOB_KILLED", "JOB_UNRUNNABLE")
-
-group(
-    "job",
-    "Docs for jobs.",
-    "Jobs are the basic units of computation in Pachyderm and are created by pipelines. \n \n"
-    "When created, a job runs a containerized workload over a set of finished input commits; once completed, they  "
-    "write the "
-    "output to a commit in the pipeline's output repo. Jobs can have multiple datums, each processed independently, "
-    "with the "
-    "results merged together at the end. \n \nIf a job fails, the output commit will not be populated with data.",
-    aliases=("jobs",),
-    associated=" job$",
-)
 
 
 def state_word(state: str) -> str:
@@ -131,16 +111,7 @@ def _write(call: Call, infos: Iterable[Message]) -> None:
     paged(show, without=call.flags.get("no-pager", False))
 
 
-@command(
-    "inspect job",
-    "Return info about a job.",
-    1,
-    "job <pipeline>@<job>",
-    (*RAW, FULL_TIMESTAMPS, _PARENT),
-    long="This command shows one job: its state, counts, times, input and transform. `pachctl list job <id>` shows a "
-    "set of jobs.",
-    example="\t- {{alias}} foo@e0f68a2fcda7458880c9e2e2dae9e678 \n",
-)
+@command("inspect job")
 def inspect_job(call: Call) -> None:
     if address.is_id(call.args[0]):
         raise Failure('Use "list job <id>" to see jobs with a given ID across different pipelines')
@@ -154,15 +125,7 @@ def inspect_job(call: Call) -> None:
         print(line)
 
 
-@command(
-    "wait job",
-    "Wait for a job to finish then return info about the job.",
-    1,
-    "job <job>|<pipeline>@<job>",
-    (*RAW, FULL_TIMESTAMPS, _PARENT),
-    long="This command waits for a job, or for a set of jobs, to finish, then shows it.",
-    example="\t- {{alias}} e0f68a2fcda7458880c9e2e2dae9e678 \n\t- {{alias}} foo@e0f68a2fcda7458880c9e2e2dae9e678 \n",
-)
+@command("wait job")
 def wait_job(call: Call) -> None:
     if address.is_id(call.args[0]):
         request = {"job_set": {"id": call.args[0]}, "wait": True, "details": True}
@@ -174,32 +137,7 @@ def wait_job(call: Call) -> None:
     _write(call, [info])
 
 
-@command(
-    "list job",
-    "Return info about jobs.",
-    (0, 1),
-    "job [<job-id>]",
-    (
-        Flag("pipeline", "Specify results should only return jobs created by a given pipeline.", short="p"),
-        Flag("all-projects", "Specify results should return jobs from all projects.", "bool", "A"),
-        project_flag("Specify the project (by name) containing the parent pipeline for returned jobs."),
-        Flag("input", "Only return jobs with these input commits; format: <repo>@<branch-or-commit>", "strings", "i"),
-        Flag("expand", "Return one line for each sub-job and include more columns.", "bool", "x"),
-        *RAW,
-        FULL_TIMESTAMPS,
-        NO_PAGER,
-        Flag("history", "Include jobs from historical versions of pipelines.", default="none"),
-        Flag("state", "Return only sub-jobs with the specified state; can be repeated.", "stringArray"),
-    ),
-    long="This command returns info about a list of jobs. You can pass in the command with or without a job ID. \n \n"
-    "Without an ID, this command returns a global list of top-level job sets which contain their own sub-jobs; With "
-    "an ID, it "
-    "returns a list of sub-jobs within the specified job set. \n \n"
-    "\t- To return a list of sub-jobs across all job sets, use the `--expand` flag without passing an ID \n"
-    "\t- To return only the sub-jobs from the most recent version of a pipeline, use the `--pipeline` flag \n"
-    "\t- To return all sub-jobs from all versions of a pipeline, use the `--history` flag \n",
-    example="\t- {{alias}} --pipeline foo \n\t- {{alias}} --expand --state failure \n",
-)
+@command("list job")
 def list_job(call: Call) -> None:
     commits = [address.commit(call.project, text) for text in call.input]
     history = address.history(call.history)
@@ -256,29 +194,14 @@ def _list_sets(call: Call, projects: list[dict]) -> None:
     paged(show, without=call.no_pager)
 
 
-@command(
-    "delete job",
-    "Delete a job.",
-    1,
-    "job <pipeline>@<job>",
-    (_PARENT,),
-    long="This command deletes a job.",
-    example="\t- {{alias}} foo@5f93d03b65fa421996185e53f7f8b1e4 \n",
-)
+@command("delete job")
 def delete_job(call: Call) -> None:
     job = address.job(call.project, call.args[0])
     with saying("error from DeleteJob: "):
         call.pachd.call(f"{API}/DeleteJob", EMPTY, {"job": job})
 
 
-@command(
-    "stop job",
-    "Stop a job.",
-    1,
-    "job <pipeline>@<job>",
-    (_PARENT,),
-    long="This command stops a job, or a set of jobs, immediately.",
-)
+@command("stop job")
 def stop_job(call: Call) -> None:
     if address.is_id(call.args[0]):
         infos = call.pachd.stream(f"{API}/InspectJobSet", _INFO, {"job_set": {"id": call.args[0]}})

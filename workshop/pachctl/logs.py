@@ -4,46 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import Call, Flag, command, project_flag
-from workshop.pachctl.errors import Failure
+from workshop.pachctl.commands import Call, command
+from workshop.pachctl.errors import Failure, in_full
 from workshop.pachctl.golang import duration_text, parse_duration, quoted
 from workshop.pachctl.jobs import API
-from workshop.pachctl.messages import to_json
-from workshop.pachctl.tables import coloured
+from workshop.pachctl.messages import Message, to_json
+from workshop.pachctl.tables import Table, ago, coloured
 
 _LEVELS = {"info": "green", "warning": "yellow", "error": "red"}
 
 
-@command(
-    "logs",
-    "Return logs from a job.",
-    0,
-    "logs [--pipeline=<pipeline>|--job=<pipeline>@<job>] [--datum=<datum>]",
-    (
-        Flag("pipeline", "Specify results should only return logs for a given pipeline.", short="p"),
-        Flag("job", "Specify results should only return logs for a given job ID.", short="j"),
-        Flag("datum", "Specify results should only return logs for a given datum ID."),
-        Flag("inputs", "Filter for log lines made while these files were processed (PFS paths or file hashes)"),
-        Flag("master", "Only return logs from the master process; --pipeline must be set.", "bool"),
-        Flag("worker", "Specify results should only return logs from the worker process.", "bool"),
-        Flag("raw", "Specify results should only return log messages verbatim from server.", "bool"),
-        Flag("follow", "Follow logs as more are created.", "bool", "f"),
-        Flag("tail", "Set the number of lines to return of the most recent logs.", "int", "t"),
-        Flag("since", 'Specify results should return log messages more recent than "since".', default="24h"),
-        project_flag("Specify the project (by name) containing parent pipeline for the job."),
-    ),
-    plural="",
-    long="This command returns logs from a job. \n"
-    "\t- To filter your logs by pipeline, use the `--pipeline` flag \n"
-    "\t- To filter your logs by job, use the `--job` flag \n"
-    "\t- To filter your logs by datum, use the `--datum` flag \n"
-    "\t- To filter your logs by the master process, use the `--master` flag  with the `--pipeline` flag \n"
-    "\t- To filter your logs by the worker process, use the `--worker` flag \n"
-    "\t- To follow the logs as more are created, use the `--follow` flag \n",
-    example="\t- {{alias}} --pipeline foo \n\t- {{alias}} --job foo@5f93d03b65fa421996185e53f7f8b1e4 --follow \n",
-)
+@command("logs")
 def logs(call: Call) -> None:
     try:
         since = parse_duration(call.since)
@@ -91,3 +65,35 @@ def _coloured(message: str) -> str:
     if len(words) > 1 and words[1].lower() in _LEVELS:
         words[1] = coloured(words[1], _LEVELS[words[1].lower()])
     return " ".join(words)
+
+
+@command("loki")
+def loki(call: Call) -> None:
+    for line in _stored(call, "QueryLoki", {"query": call.args[0]}):
+        print(line.message)
+
+
+@command("kube-events")
+def kube_events(call: Call) -> None:
+    lines = _stored(call, "GetKubeEvents", {})
+    if call.raw:
+        for line in lines:
+            print(line.message)
+        return
+    rows = [json.loads(line.message[line.message.index("{") :]) for line in lines]
+    with Table("LAST SEEN\tTYPE\tREASON\tOBJECT\tMESSAGE") as table:
+        for row in rows:
+            event = row["kubeEvent"]
+            seen = ago({"seen": {"seconds": event["lastTimestamp"]}}, "seen")
+            table.add(seen, event["type"], event["reason"], event["involvedObject"]["name"], row["msg"])
+
+
+def _stored(call: Call, name: str, request: dict) -> Iterator[Message]:
+    """Lines of the cluster's log store; of the last day unless --since says how far back."""
+    try:
+        since = parse_duration(call.since if "since" in call.given else "24h")
+    except ValueError as error:
+        raise Failure(f"parse since('\\x00'): {error}") from None
+    request["since"] = {"seconds": since // 10**9, "nanos": since % 10**9}
+    with in_full():
+        yield from call.pachd.stream(f"{API}/{name}", "pps_v2.LokiLogMessage", request, of="pps_v2.LokiRequest")

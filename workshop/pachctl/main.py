@@ -6,80 +6,68 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from workshop.pachctl.commands import PROJECT, ROOT, Call, Command, UsageError, count_problem, find, parse, suggestions
+from workshop.pachctl.commands import Call, count_problem, find, parse, suggestions, unknown_command
 from workshop.pachctl.errors import Failure
+from workshop.pachctl.golang import quoted
+from workshop.pachctl.tree import PROJECT, ROOT, Command, UsageError
 
 if TYPE_CHECKING:
     from workshop.pachctl.config import Config
 
-_ROOMS = [
-    "verbs",
-    "repos",
-    "projects",
-    "branches",
-    "commits",
-    "history",
-    "files",
-    "upload",
-    "download",
-    "diff",
-    "pipelines",
-    "authoring",
-    "draw",
-]
-_ROOMS += [
-    "jobs",
-    "datums",
-    "logs",
-    "secrets",
-    "defaults",
-    "metadata",
-    "transactions",
-    "cluster",
-    "contexts",
-    "completion",
-]
-# noun (or a verb and a noun, where a noun has several rooms) -> the room that declares it
-_PLACES = {
+# words of a command (a verb and a noun, a noun, or a verb) -> the room that does it
+_ROOMS = {
+    "auth": "access",
     "branch": "branches",
-    "list commit": "history",
-    "subscribe commit": "history",
-    "find commit": "history",
-    "create pipeline": "authoring",
-    "edit pipeline": "authoring",
-    "update pipeline": "authoring",
-    "validate pipeline": "authoring",
+    "buildinfo": "cluster",
     "cluster": "cluster",
     "commit": "commits",
     "commitV2": "commits",
+    "completion": "completion",
+    "config": "contexts",
+    "connect": "contexts",
+    "create pipeline": "authoring",
     "datum": "datums",
     "defaults": "defaults",
+    "delete all": "cluster",
     "diff file": "diff",
     "draw pipeline": "draw",
+    "edit pipeline": "authoring",
+    "exit": "cluster",
     "file": "files",
+    "find commit": "history",
     "fsck": "cluster",
     "get file": "download",
+    "idp": "identity",
     "job": "jobs",
+    "list commit": "history",
+    "kube-events": "logs",
     "logs": "logs",
+    "loki": "logs",
     "metadata": "metadata",
+    "next datum": "cluster",
     "pipeline": "pipelines",
+    "check status": "pipelines",
+    "cron": "pipelines",
     "project": "projects",
     "put file": "upload",
     "repo": "repos",
     "secret": "secrets",
+    "subscribe commit": "history",
+    "task": "cluster",
     "transaction": "transactions",
+    "update pipeline": "authoring",
+    "validate pipeline": "authoring",
     "version": "cluster",
 }
 
 
-def load_rooms(words: list[str] | None = None) -> None:
-    """Import the modules that declare commands: all of them, or only the one for WORDS where they name a command."""
+def load_room(node: Command) -> None:
+    """Import the module that does this command, if there is one: starting is quick because no other is imported."""
     from importlib import import_module
 
-    first, second = [*(words or []), "", ""][:2]
-    room = _PLACES.get(f"{first} {second}") or _PLACES.get(second) or _PLACES.get(first)
-    for name in [room] if room else _ROOMS:
-        import_module(f"workshop.pachctl.{name}")
+    first, second = [*node.words.split(), "", ""][:2]
+    if room := _ROOMS.get(f"{first} {second}") or _ROOMS.get(first) or _ROOMS.get(second):
+        import_module(f"workshop.pachctl.{room}")
 
 
 def main(words: list[str]) -> int:
@@ -128,7 +116,6 @@ def _run_former(words: list[str]) -> int:
     """A command of Pachyderm 1.7, as what it is called today."""
     from workshop.pachctl import former
 
-    load_rooms()
     status = 0
     for line in former.modern(words):
         print(f"{words[0]} is Pachyderm 1.7's; today: pachctl {' '.join(line)}", file=sys.stderr)
@@ -142,30 +129,22 @@ def _run(words: list[str]) -> int:
 
     context = _context(words)
     config = load(context)
-    if words[:1] == ["help"]:
-        load_rooms()
-        return _help(words[1:], config.project)
-    load_rooms(words)
     node, rest = find(words)
-    if node.run is None:  # not a command by its usual words: the whole tree decides what it is
-        load_rooms()
-        node, rest = find(words)
+    if unknown := unknown_command(node, rest):
+        return _unknown(unknown)
     try:
         arguments, flags, given = parse(node, rest)
     except UsageError as error:
         print(f"Error: {error}\n{usage_text(node, config.project)}\n{error}", file=sys.stderr)
         return 1
-    if node is ROOT and arguments:
-        return _unknown(arguments[0])
-    if flags.pop("help"):
-        print(help_text(node, config.project), end="")
-        return 0
-    if node.run is None:
+    if flags.pop("help") or not node.runs:
         print(help_text(node, config.project), end="")
         return 0
     if problem := count_problem(node, arguments):
         print(f"{problem}\n\n{usage_text(node, config.project)}", end="", file=sys.stderr)
         return 1
+    if node.words == "help":
+        return _help(arguments, config.project)
     return _call(node, arguments, flags, given, config)
 
 
@@ -175,10 +154,14 @@ def _call(node: Command, arguments: list[str], flags: dict, given: set[str], con
     set_colours(not flags.pop("no-color"))
     limit = flags.pop("rpc-timeout") / 1e9
     for flag in node.flags:
-        if flag.name == "project" and flag.default == PROJECT and "project" not in given:
+        if flag.default == PROJECT and flag.name not in given:
             flags["project"] = config.project
     call = Call(node, arguments, flags, given, config, limit or None)
-    assert node.run is not None
+    load_room(node)
+    if node.run is None:
+        if node.short.startswith("Deprecated."):
+            raise Failure(node.short)
+        raise Failure(f"`{node.path}` is not part of the workshop's pachctl: it needs Pachyderm's own, and a cluster")
     try:
         return node.run(call) or 0
     finally:
@@ -198,7 +181,7 @@ def _context(words: list[str]) -> str:
 
 
 def _unknown(word: str) -> int:
-    text = f'unknown command "{word}" for "pachctl"'
+    text = f'unknown command {quoted(word)} for "pachctl"'
     if similar := suggestions(word):
         text += "\n\nDid you mean this?\n" + "".join(f"\t{name}\n" for name in similar)
     print(f"Error: {text}\nRun 'pachctl --help' for usage.\n{text.strip()}", file=sys.stderr)
@@ -209,7 +192,7 @@ def _help(words: list[str], project: str) -> int:
     from workshop.pachctl.help import help_text, usage_text
 
     node, rest = find(words)
-    if node is ROOT and [word for word in rest if not word.startswith("-")]:
+    if unknown_command(node, rest):
         print(f"Unknown help topic [{' '.join(f'`{word}`' for word in words)}]", file=sys.stderr)
         print(usage_text(ROOT, project), end="", file=sys.stderr)
         return 0

@@ -17,19 +17,7 @@ _TOKEN = re.compile(
 )
 
 
-@command(
-    "edit metadata",
-    "Edits an object's metadata",
-    None,
-    "metadata [<object type: cluster|project|repo|branch|commit> <object picker> <operation: add|edit|delete|replace> "
-    '<data: key=value, key, \'{"key":"value","key2":"value2"}\'>]...',
-    plural="",
-    long="Edits an object's metadata.\n\nEach change is four arguments: the type of object, the object, the "
-    "operation, and its "
-    "data; all changes of one command are made, or none.",
-    example="\t - {{alias}} cluster . add environment=production \n"
-    "\t - {{alias}} commit images@master add verified_by=you@example.com \n",
-)
+@command("edit metadata")
 def edit_metadata(call: Call) -> None:
     edits = parse_edits(call.args, call.config.project)
     with in_full("invoke EditMetadata: "):

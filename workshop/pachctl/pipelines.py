@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import FULL_TIMESTAMPS, RAW, Call, Flag, command, group, project_flag, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.details import pipeline_lines
 from workshop.pachctl.errors import Failure, in_full, saying
@@ -31,19 +31,6 @@ _COLOURS = {
 _STATES = ["pipeline_state_unknown", "starting", "running", "restarting", "failure", "paused", "standby", "crashing"]
 _STATES[0] = "state_unknown"
 _SIGNS = {"cross": " ⨯ ", "join": " ⋈ ", "union": " ∪ ", "group": ", "}
-_CONTAINING = project_flag("Project containing pipeline.")
-
-group(
-    "pipeline",
-    "Docs for pipelines.",
-    "Pipelines are a powerful abstraction for automating jobs. They take a set of repos and branches as inputs and "
-    "write to a "
-    "single output repo of the same name. \nPipelines then subscribe to commits on those repos and launch a job to "
-    "process each "
-    "incoming commit. All jobs created by a pipeline will create commits in the pipeline's output repo.",
-    aliases=("pipelines",),
-    associated=" pipeline$",
-)
 
 
 def inspect(call: Call, name: str) -> Message:
@@ -53,15 +40,7 @@ def inspect(call: Call, name: str) -> Message:
     )
 
 
-@command(
-    "inspect pipeline",
-    "Return info about a pipeline.",
-    1,
-    "pipeline <pipeline>",
-    (*RAW, FULL_TIMESTAMPS, project_flag("Specify the project (by name) containing the inspected pipeline.")),
-    long="This command returns info about a pipeline.",
-    example="\t- {{alias}} foo \n\t- {{alias}} foo --raw -o yaml \n",
-)
+@command("inspect pipeline")
 def inspect_pipeline(call: Call) -> None:
     info = inspect(call, call.args[0])
     if require_raw(call):
@@ -76,27 +55,7 @@ def pipeline_state(state: str) -> str:
     return coloured(state[9:].lower(), _COLOURS[state]) if state in _COLOURS else "-"
 
 
-@command(
-    "list pipeline",
-    "Return info about all pipelines.",
-    (0, 1),
-    "pipeline [<pipeline>]",
-    (
-        Flag("spec", "Output 'create pipeline' compatibility specs.", "bool", "s"),
-        *RAW,
-        FULL_TIMESTAMPS,
-        Flag("history", "Specify results should include revision history for pipelines.", default="none"),
-        Flag("commit", "List the pipelines as they existed at this commit.", short="c"),
-        Flag("state", "Include only pipelines with the specified state; can be repeated.", "stringArray"),
-        project_flag("Specify the project (by name) containing the pipelines."),
-        Flag("all-projects", "Show pipelines form all projects.", "bool", "A"),
-    ),
-    long="This command returns information about all pipelines. \n \n"
-    "\t- To return pipelines with a specific state, use the `--state` flag \n"
-    "\t- To return pipelines as they existed at a specific commit, use the `--commit` flag \n"
-    "\t- To return a history of pipeline revisions, use the `--history` flag \n",
-    example="\t- {{alias}} --spec --output yaml \n\t- {{alias}} --state crashing \n",
-)
+@command("list pipeline")
 def list_pipeline(call: Call) -> None:
     if call.raw and call.spec:
         raise Failure("cannot set both --raw and --spec")
@@ -165,21 +124,7 @@ def _spec(info: Message) -> Message:
     return Message("pps_v2.CreatePipelineRequest", values)
 
 
-@command(
-    "delete pipeline",
-    "Delete a pipeline.",
-    (0, 1),
-    "pipeline (<pipeline>|--all)",
-    (
-        Flag("all", "Delete all pipelines", "bool"),
-        Flag("force", "Delete the pipeline regardless of errors; use with care", "bool", "f"),
-        Flag("keep-repo", "Specify that the pipeline's output repo should be saved after pipeline deletion.", "bool"),
-        project_flag("Specify the project (by name) containing project"),
-        Flag("all-projects", "Delete pipelines from all projects; only valid with --all", "bool", "A"),
-    ),
-    long="This command deletes a pipeline.",
-    example="\t- {{alias}} foo --keep-repo\n\t- {{alias}} --all\n",
-)
+@command("delete pipeline")
 def delete_pipeline(call: Call) -> None:
     if call.args and call.all:
         raise Failure("cannot use the --all flag with an argument")
@@ -200,89 +145,40 @@ def delete_pipeline(call: Call) -> None:
     call.pachd.call(f"{API}/DeletePipeline", EMPTY, request)
 
 
-@command(
-    "start pipeline",
-    "Restart a stopped pipeline.",
-    1,
-    "pipeline <pipeline>",
-    (_CONTAINING,),
-    long="This command restarts a stopped pipeline.",
-    example="\t- {{alias}} foo \n",
-)
+@command("start pipeline")
 def start_pipeline(call: Call) -> None:
     with saying("error from StartProjectPipeline: "):
         call.pachd.call(f"{API}/StartPipeline", EMPTY, {"pipeline": address.pipeline(call.project, call.args[0])})
 
 
-@command(
-    "stop pipeline",
-    "Stop a running pipeline.",
-    1,
-    "pipeline <pipeline>",
-    (_CONTAINING,),
-    long="This command stops a running pipeline.",
-    example="\t- {{alias}} foo \n",
-)
+@command("stop pipeline")
 def stop_pipeline(call: Call) -> None:
     request = {"pipeline": address.pipeline(call.project, call.args[0]), "must_exist": True}
     with saying("error from StopProjectPipeline: "):
         call.pachd.call(f"{API}/StopPipeline", EMPTY, request)
 
 
-@command(
-    "rerun pipeline",
-    "Rerun a pipeline.",
-    1,
-    "pipeline <pipeline>",
-    (
-        Flag("reprocess", "Reprocess datums that were already processed by previous version of the pipeline.", "bool"),
-        project_flag("Specify the project (by name) containing project"),
-    ),
-    plural="",
-    long="This command is used to rerun an existing pipeline.",
-    example="\t- {{alias}} foo \n\t- {{alias}} foo --reprocess\n",
-)
+@command("rerun pipeline")
 def rerun_pipeline(call: Call) -> None:
     request = {"pipeline": address.pipeline(call.project, call.args[0]), "reprocess": call.reprocess}
     call.pachd.call(f"{API}/RerunPipeline", EMPTY, request)
 
 
-@command(
-    "run cron",
-    "Run an existing Pachyderm cron pipeline now",
-    (1, None),
-    "cron <pipeline>",
-    (project_flag("Specify the project (by name) containing the cron pipeline."),),
-    plural="",
-    long="This command runs an existing Pachyderm cron pipeline immediately.",
-    example="\t- {{alias}} foo \n",
-)
+@command("run cron")
 def run_cron(call: Call) -> None:
     call.pachd.call(f"{API}/RunCron", EMPTY, {"pipeline": address.pipeline(call.project, call.args[0])})
 
 
-@command(
-    "check status",
-    "Check the status of pipelines within a project.",
-    (0, None),
-    "status",
-    (
-        project_flag("Specify the project (by name) containing the pipeline."),
-        Flag("raw", "Specify results should only return log messages verbatim from server.", "bool"),
-        Flag("all-projects", "Show pipeline status form all projects.", "bool", "A"),
-    ),
-    plural="",
-    long="Check the status of pipelines within a project.",
-    example="\t- {{alias}} \n\t- {{alias}} --project bar \n",
-)
+@command("check status")
 def check_status(call: Call) -> None:
     request = {"all": True} if call.all_projects else {"project": {"name": call.project}}
     with in_full(f"error while attempting to check status of project {call.project}: "):
         infos: Iterator[Message] = call.pachd.stream(f"{API}/CheckStatus", "pps_v2.CheckStatusResponse", request)
-        if call.raw:
-            Encoder("").write_all(infos)
-            return
-        with Table("PROJECT\tPIPELINE\tALERT") as table:
-            for info in infos:
-                for alert in info.alerts:
-                    table.add(info.project.name, address.pipeline_text(info.pipeline), alert)
+        table = Table("PROJECT\tPIPELINE\tALERT")  # printed with the first alert only, and aligned anew for each
+        for info in infos:
+            if call.raw:
+                Encoder("").write(info)
+                return
+            for alert in info.alerts:
+                table.add(info.project.name, address.pipeline_text(info.pipeline), alert)
+            table.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import RAW, Call, Flag, command, group, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.output import Encoder, confirmed
@@ -13,55 +13,20 @@ from workshop.pachctl.tables import Table, ago, timestamp
 
 _API = "pfs_v2.API"
 
-group(
-    "project",
-    "Docs for projects.",
-    "Projects are the top-level organizational objects in Pachyderm. Projects contain pachyderm data objects such as "
-    "Repos and "
-    "Pipelines.",
-    aliases=("projects",),
-    associated=" project",
-)
 
-
-@command(
-    "create project",
-    "Create a new project.",
-    1,
-    "project <project>",
-    (Flag("description", "Set a description for the newly-created project.", short="d"),),
-    long="This command creates a new project. \n\n\t- To set a description for the project, use the `--description` "
-    "flag \n",
-    example="\t- {{alias}} foo-project --description 'This is a project for foo.' \n",
-)
+@command("create project")
 def create_project(call: Call) -> None:
     request = {"project": {"name": call.args[0]}, "description": call.description}
     call.pachd.call(f"{_API}/CreateProject", EMPTY, request)
 
 
-@command(
-    "update project",
-    "Update a project.",
-    1,
-    "project <project>",
-    (Flag("description", "Set a new description of the updated project.", short="d"),),
-    long="This command updates a project's description.",
-    example="\t- {{alias}} foo-project --description 'This is a project for foo.' \n",
-)
+@command("update project")
 def update_project(call: Call) -> None:
     request = {"project": {"name": call.args[0]}, "description": call.description, "update": True}
     call.pachd.call(f"{_API}/CreateProject", EMPTY, request)
 
 
-@command(
-    "inspect project",
-    "Inspect a project.",
-    1,
-    "project <project>",
-    RAW,
-    long="This command shows a project's name, description, age and defaults.",
-    example="\t- {{alias}} foo-project \n\t- {{alias}} foo-project --raw \n",
-)
+@command("inspect project")
 def inspect_project(call: Call) -> None:
     name = call.args[0]
     answer = call.pachd.call(f"{_API}/InspectProjectV2", "pfs_v2.InspectProjectV2Response", {"project": {"name": name}})
@@ -78,15 +43,7 @@ def inspect_project(call: Call) -> None:
         print(f"Defaults: {answer.defaults_json}")
 
 
-@command(
-    "list project",
-    "Return all projects.",
-    0,
-    "project <repo>",
-    RAW,
-    long="This command returns all projects.",
-    example="\t- {{alias}} \n\t- {{alias}} --raw \n",
-)
+@command("list project")
 def list_project(call: Call) -> None:
     infos = list(call.pachd.stream(f"{_API}/ListProject", "pfs_v2.ProjectInfo", {}))
     if require_raw(call):
@@ -98,15 +55,7 @@ def list_project(call: Call) -> None:
             table.add(mark, info.project.name, ago(info, "created_at"), info.description or "-")
 
 
-@command(
-    "delete project",
-    "Delete a project.",
-    1,
-    "project <project>",
-    (Flag("force", "Force delete the project regardless of errors; use with caution.", "bool", "f"),),
-    long="This command deletes a project; it asks first if there are pipelines or repos in it.",
-    example="\t- {{alias}} foo-project \n\t- {{alias}} foo-project --force \n",
-)
+@command("delete project")
 def delete_project(call: Call) -> None:
     name, pachd = call.args[0], call.pachd
     projects = [{"name": name}]

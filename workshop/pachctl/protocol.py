@@ -95,7 +95,9 @@ _MODULES = {
     "pps_v2": "python_pachyderm.proto.v2.pps.pps_pb2",
     "admin_v2": "python_pachyderm.proto.v2.admin.admin_pb2",
     "auth_v2": "python_pachyderm.proto.v2.auth.auth_pb2",
+    "identity_v2": "python_pachyderm.proto.v2.identity.identity_pb2",
     "enterprise_v2": "python_pachyderm.proto.v2.enterprise.enterprise_pb2",
+    "taskapi": "python_pachyderm.proto.v2.task.task_pb2",
     "transaction_v2": "python_pachyderm.proto.v2.transaction.transaction_pb2",
 }
 # The kinds of google.protobuf.descriptor.FieldDescriptor, by number.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import FULL_TIMESTAMPS, RAW, Call, Flag, command, group, project_flag, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure, in_full
 from workshop.pachctl.output import Encoder
@@ -14,41 +14,9 @@ from workshop.pachctl.transactions import store_or_call, tell_where
 
 _API = "pfs_v2.API"
 _INFO = "pfs_v2.RepoInfo"
-_DESCRIPTION = Flag("description", "Set a repo description.", short="d")
-
-group(
-    "repo",
-    "Docs for repos.",
-    "A repo (repository) is the top-level data object in Pachyderm and contains a collection of files, directories, "
-    "and "
-    "commits that are versioned-controlled. Repos exist under a Project, which is the top-level organizational "
-    "object in "
-    "Pachyderm. Files stored in an input repo can be of any type or size. After you create a repo using `pachctl "
-    "create repo`, "
-    "you can put files into it using `pachctl put file`.To transform the files in a repo, create a pipeline using "
-    "`pachctl "
-    "create pipeline` and pass in a specification that references your repo, user code, and other configurations. "
-    "See Pipeline "
-    "Specification documentation for more information: https://docs.pachyderm.com/latest/build-dags/pipeline-spec/",
-    aliases=("repos",),
-    associated=" repo$",
-)
 
 
-@command(
-    "create repo",
-    "Create a new repo in your active project.",
-    1,
-    "repo <repo>",
-    (_DESCRIPTION, project_flag("Specify an existing project (by name) for where the new repo will be located.")),
-    long="This command creates a repo in the project that is set to your active context (initially the `default` "
-    "project).\n\n"
-    "\t- To specify which project to create the repo in, use the `--project` flag \n"
-    "\t- To add a description to the project, use the `--description` flag  \n",
-    example="\t- {{alias}} foo ➔ /<active-project>/foo \n"
-    "\t- {{alias}} bar --description 'my new repo' ➔ /<active-project>/bar \n"
-    "\t- {{alias}} baz --project myproject ➔ /myproject/baz \n",
-)
+@command("create repo")
 def create_repo(call: Call) -> None:
     repo = {"name": call.args[0], "type": "user", "project": {"name": call.project}}  # the whole name: a dot is refused
     with in_full():
@@ -56,16 +24,7 @@ def create_repo(call: Call) -> None:
     tell_where(call)
 
 
-@command(
-    "update repo",
-    "Update a repo.",
-    1,
-    "repo <repo>",
-    (_DESCRIPTION, project_flag("Specify the project (by name) where the repo is located.")),
-    long="This command changes the description of an existing repo. Use `pachctl update pipeline` to change a "
-    "pipeline.",
-    example="\t- {{alias}} foo --description 'my updated repo description'\n",
-)
+@command("update repo")
 def update_repo(call: Call) -> None:
     request = {"repo": address.repo(call.project, call.args[0]), "description": call.description, "update": True}
     with in_full():
@@ -73,15 +32,7 @@ def update_repo(call: Call) -> None:
     tell_where(call)
 
 
-@command(
-    "inspect repo",
-    "Return info about a repo.",
-    1,
-    "repo <repo>",
-    (*RAW, FULL_TIMESTAMPS, project_flag("Specify the project (by name) where the repo is located.")),
-    long="This command shows a repo's name, description, age, and the size of its master branch.",
-    example="\t- {{alias}} foo  \n\t- {{alias}} foo --project myproject",
-)
+@command("inspect repo")
 def inspect_repo(call: Call) -> None:
     with in_full():
         info = call.pachd.call(f"{_API}/InspectRepo", _INFO, {"repo": address.repo(call.project, call.args[0])})
@@ -96,23 +47,7 @@ def inspect_repo(call: Call) -> None:
         print(f"Size of HEAD on master: {size(info.details.size_bytes)}")
 
 
-@command(
-    "list repo",
-    "Return a list of repos.",
-    0,
-    flags=(
-        *RAW,
-        FULL_TIMESTAMPS,
-        Flag("all", "Specify all repo types should be returned, including hidden system repos.", "bool"),
-        Flag("type", "Set a repo type for scoped results.", default="user"),
-        project_flag("Specify the project (by name) where the repos are located."),
-        Flag("all-projects", "Specify all repos across all projects should be returned.", "bool", "A"),
-    ),
-    long="This command returns a list of repos that you have permissions to view: those of a project, or of all with "
-    "`-A`; "
-    "without the repos that pipelines keep for themselves, unless `--all` or `--type` asks for them.",
-    example="\t- {{alias}} -A \n\t- {{alias}} --all \n\t- {{alias}} --type spec --raw",
-)
+@command("list repo")
 def list_repo(call: Call) -> None:
     projects = [] if call.all_projects else [{"name": call.project}]
     request = {"type": "" if call.all else call.type, "projects": projects}
@@ -129,20 +64,7 @@ def list_repo(call: Call) -> None:
             table.add(info.repo.project.name, address.repo_name(info.repo), created, room, info.description)
 
 
-@command(
-    "delete repo",
-    "Delete a repo.",
-    (0, 1),
-    "repo <repo>",
-    (
-        Flag("force", "Force repo deletion, regardless of errors; use with caution.", "bool", "f"),
-        Flag("all", "remove all repos", "bool"),
-        project_flag("Specify the project (by name) where the to-be-deleted repo is located."),
-        Flag("all-projects", "Delete repo(s) across all projects; only valid with --all.", "bool", "A"),
-    ),
-    long="This command deletes a repo, for everybody who uses it; with `--all`, every repo of the project.",
-    example="\t- {{alias}} foo \n\t- {{alias}} foo --force \n\t- {{alias}} --all",
-)
+@command("delete repo")
 def delete_repo(call: Call) -> None:
     if call.args and call.all:
         raise Failure("cannot use the --all flag with an argument")
@@ -158,7 +80,7 @@ def delete_repo(call: Call) -> None:
     request = {"repo": address.repo(call.project, call.args[0]), "force": call.force}
     with in_full():
         answer = store_or_call(call, f"{_API}/DeleteRepo", "pfs_v2.DeleteRepoResponse", request)
-    if not answer.deleted:
+    if not answer.deleted and not call.config.transaction:  # what a transaction stores is taken to succeed
         raise Failure("No repo deleted.")
     print("Repo deleted.", file=sys.stderr)
     tell_where(call)

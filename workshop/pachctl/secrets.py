@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workshop.pachctl.commands import Call, Flag, command
+from workshop.pachctl.commands import Call, command
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.jobs import API
@@ -13,14 +13,7 @@ from workshop.pachctl.tables import Table, ago
 _HEADER = "NAME\tTYPE\tCREATED"
 
 
-@command(
-    "create secret",
-    "Create a secret on the cluster.",
-    0,
-    flags=(Flag("file", "File containing Kubernetes secret.", short="f"),),
-    long="This command creates a secret on the cluster.",
-    example="\t- {{alias}} --file my-secret.json",
-)
+@command("create secret")
 def create_secret(call: Call) -> None:
     try:
         with open(call.file, "rb") as file:
@@ -30,36 +23,18 @@ def create_secret(call: Call) -> None:
     call.pachd.call(f"{API}/CreateSecret", EMPTY, {"file": data})
 
 
-@command(
-    "delete secret",
-    "Delete a secret from the cluster.",
-    1,
-    long="This command deletes a secret from the cluster.",
-    example="\t- {{alias}} my-secret \n",
-)
+@command("delete secret")
 def delete_secret(call: Call) -> None:
     call.pachd.call(f"{API}/DeleteSecret", EMPTY, {"secret": {"name": call.args[0]}})
 
 
-@command(
-    "inspect secret",
-    "Inspect a secret from the cluster.",
-    1,
-    long="This command inspects a secret from the cluster.",
-    example="\t- {{alias}} my-secret \n",
-)
+@command("inspect secret")
 def inspect_secret(call: Call) -> None:
     info = call.pachd.call(f"{API}/InspectSecret", "pps_v2.SecretInfo", {"secret": {"name": call.args[0]}})
     _show([info])
 
 
-@command(
-    "list secret",
-    "List all secrets from a namespace in the cluster.",
-    0,
-    long="This command lists all secrets from a namespace in the cluster.",
-    example="\t- {{alias}} \n",
-)
+@command("list secret")
 def list_secret(call: Call) -> None:
     _show(call.pachd.call(f"{API}/ListSecret", "pps_v2.SecretInfos").secret_info)
 

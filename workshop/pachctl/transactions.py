@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import FULL_TIMESTAMPS, RAW, Call, command, group, require_raw
+from workshop.pachctl.commands import Call, command, require_raw
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.messages import Message
@@ -15,19 +15,6 @@ from workshop.pachctl.tables import Table, ago
 
 _API = "transaction_v2.API"
 _INFO = "transaction_v2.TransactionInfo"
-
-group(
-    "transaction",
-    "Docs for transactions.",
-    "Transactions modify several Pachyderm objects in a single operation. The following pachctl commands are "
-    "supported in "
-    "transactions: \n\n\t- create repo\n\t- delete repo\n\t- start commit\n\t- finish commit\n\t- delete commit\n"
-    "\t- create branch\n\t- delete branch\n\t- create pipeline\n\t- update pipeline\n\n"
-    "Start one with `pachctl start transaction`: the commands above are then stored in it. `pachctl finish "
-    "transaction` runs "
-    "them as a single operation; `pachctl delete transaction` drops them.",
-    associated=" transaction$",
-)
 
 
 def store_or_call(call: Call, method: str, answer: str, request: Mapping[str, Any]) -> Message:
@@ -51,14 +38,7 @@ def _inspect(call: Call, identity: str) -> Message:
     return call.pachd.call(f"{_API}/InspectTransaction", _INFO, {"transaction": {"id": identity}})
 
 
-@command(
-    "list transaction",
-    "List transactions.",
-    0,
-    flags=(*RAW, FULL_TIMESTAMPS),
-    plural="",
-    long="This command lists transactions.",
-)
+@command("list transaction")
 def list_transaction(call: Call) -> None:
     infos = call.pachd.call(f"{_API}/ListTransaction", "transaction_v2.TransactionInfos", {}).transaction_info
     if require_raw(call):
@@ -69,7 +49,7 @@ def list_transaction(call: Call) -> None:
             table.add(info.transaction.id, ago(info, "started", call.full_timestamps), str(len(info.requests)))
 
 
-@command("start transaction", "Start a new transaction.", 0, plural="", long="This command starts a new transaction.")
+@command("start transaction")
 def start_transaction(call: Call) -> None:
     if call.config.transaction:
         raise Failure(
@@ -80,27 +60,14 @@ def start_transaction(call: Call) -> None:
     print(f'started new transaction: "{started.id}"')
 
 
-@command(
-    "stop transaction",
-    "Stop modifying the current transaction.",
-    0,
-    plural="",
-    long="This command stops modifying the current transaction; `pachctl resume transaction` takes it up again.",
-)
+@command("stop transaction")
 def stop_transaction(call: Call) -> None:
     identity = _open(call)
     call.config.set_transaction("")
     print(f"Cleared active transaction: {identity}")
 
 
-@command(
-    "finish transaction",
-    "Execute and clear the currently active transaction.",
-    (0, 1),
-    "transaction [<transaction>]",
-    plural="",
-    long="This command executes and clears the currently active transaction.",
-)
+@command("finish transaction")
 def finish_transaction(call: Call) -> None:
     identity = call.args[0] if call.args else _open(call)
     info = call.pachd.call(f"{_API}/FinishTransaction", _INFO, {"transaction": {"id": identity}})
@@ -108,14 +75,7 @@ def finish_transaction(call: Call) -> None:
     print(f"Completed transaction with {len(info.responses)} requests: {info.transaction.id}")
 
 
-@command(
-    "delete transaction",
-    "Cancel and delete an existing transaction.",
-    (0, 1),
-    "transaction [<transaction>]",
-    plural="",
-    long="This command cancels and deletes an existing transaction.",
-)
+@command("delete transaction")
 def delete_transaction(call: Call) -> None:
     identity = call.args[0] if call.args else _open(call)
     call.pachd.call(f"{_API}/DeleteTransaction", EMPTY, {"transaction": {"id": identity}})
@@ -123,15 +83,7 @@ def delete_transaction(call: Call) -> None:
         call.config.set_transaction("")
 
 
-@command(
-    "inspect transaction",
-    "Print information about an open transaction.",
-    (0, 1),
-    "transaction [<transaction>]",
-    (*RAW, FULL_TIMESTAMPS),
-    plural="",
-    long="This command prints information about an open transaction.",
-)
+@command("inspect transaction")
 def inspect_transaction(call: Call) -> None:
     info = _inspect(call, call.args[0] if call.args else _open(call))
     if require_raw(call):
@@ -144,14 +96,7 @@ def inspect_transaction(call: Call) -> None:
         print(f"  {line}")
 
 
-@command(
-    "resume transaction",
-    "Set an existing transaction as active.",
-    1,
-    "transaction <transaction>",
-    plural="",
-    long="This command sets an existing transaction as active; see `pachctl stop transaction`.",
-)
+@command("resume transaction")
 def resume_transaction(call: Call) -> None:
     info = _inspect(call, call.args[0])
     call.config.set_transaction(info.transaction.id)

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from workshop.pachctl import address
-from workshop.pachctl.commands import Call, Flag, command, project_flag
+from workshop.pachctl.commands import Call, command
 from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure, Refused
 from workshop.pachctl.files import API
@@ -25,33 +25,7 @@ _CHUNK = 4 << 20  # bytes in a message; pachd takes up to 20 MiB
 _REQUEST = "pfs_v2.ModifyFileRequest"
 
 
-@command(
-    "put file",
-    "Put a file into the filesystem.",
-    1,
-    "file <repo>@<branch-or-commit>[:<path/to/file>]",
-    (
-        Flag("file", "Specify the file to be put; it can be a local file or a URL.", "strings", "f", ["-"]),
-        Flag("input-file", "Specify file provided contains a list of files to be put (as paths or URLs).", short="i"),
-        Flag("recursive", "Specify files should be recursively put into a directory.", "bool", "r"),
-        Flag("compress", "Specify data should be compressed during upload.", "bool", "c"),
-        Flag("parallelism", "Set the maximum number of files that can be uploaded in parallel.", "int", "p", 10),
-        Flag("append", "Specify file contents should be appended to existing content.", "bool", "a"),
-        Flag("progress", "Print progress bars.", "bool"),
-        Flag("full-path", "Specify entire path provided to -f should be the target filename in PFS.", "bool"),
-        Flag("untar", "Put each file within .tar, .tar.gz and .tgz files instead of the archive.", "bool"),
-        project_flag("Specify the project (by name) where the repo for uploading this file is located."),
-    ),
-    long="This command puts a file into the filesystem.  This command supports a number of ways to insert data into "
-    "PFS. \n\n"
-    "Files, Directories, & URLs: \n"
-    "\t- To upload via local filesystem, use the `-f` flag \n"
-    "\t- To upload via URL, use the `-f` flag with a URL as the argument \n"
-    "\t- To upload via filepaths & urls within a file, use the `i` flag \n"
-    "\t- To upload a folder and what is in it, use the `-r` flag \n"
-    "\t- To append to an existing file, use the `-a` flag \n",
-    example="\t- {{alias}} repo@master -f image.png \n\t- {{alias}} -r repo@branch:/path -f my-directory \n",
-)
+@command("put file")
 def put_file(call: Call) -> None:
     file = address.file(call.project, call.args[0])
     commit = file["commit"]

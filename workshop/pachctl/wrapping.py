@@ -46,7 +46,7 @@ def surrounded(
         return _create_branch(asked, text, lacking)
     if name == "SubscribeCommit" and text.startswith("repo "):
         return f"get repo ID: {_missing_repo(asked['repo'], lacking)}"
-    commit = _commit_asked(name, asked, text)
+    commit = _commit_modified(asked, text) if name == "ModifyFile" else _commit_asked(name, asked, text)
     if commit is None:
         return text
     if match := re.match(r"(file .* not found in repo .* at commit) \S+$", text, re.S):
@@ -96,16 +96,28 @@ def _commit_asked(name: str, asked: Mapping[str, Any], text: str) -> Mapping[str
         files = [asked["new_file"], *([asked["old_file"]] if asked.get("old_file") else [])]
         named = [file["commit"] for file in files if _is_named(file["commit"], text)]
         return (named or [files[0]["commit"]])[0]
-    places = {"FindCommits": "start", "ListCommit": "to", "Fsck": "zombie_target", "ModifyFile": "set_commit"}
+    places = {"FindCommits": "start", "ListCommit": "to", "Fsck": "zombie_target"}
     if "file" in asked:
         return asked["file"]["commit"]
     return asked.get(places.get(name, "commit"))
 
 
+def _commit_modified(asked: Mapping[str, Any], text: str) -> Mapping[str, Any] | None:
+    """The commit that was looked for: the one copied from, or the one to be changed. A branch's head need not be there
+    to be changed: a cluster begins a commit on the branch then, and what fails is told without a step.
+    """
+    commit, source = asked["set_commit"], asked.get("source")
+    looked_for = [*([source] if source else []), *([] if commit["branch"]["name"] else [commit])]
+    return next((each for each in looked_for if _is_named(each, text)), None)
+
+
 def _is_named(commit: Mapping[str, Any], text: str) -> bool:
     """Whether a refusal speaks of this commit."""
-    return any(each and f'"{each}"' in text for each in (commit["branch"]["name"],)) or (
-        text.startswith(f"repo {_repo(commit['repo'])} ") or bool(commit["id"] and commit["id"] in text)
+    branch, identity, project = commit["branch"]["name"], commit["id"], commit["repo"]["project"]["name"]
+    return bool(
+        (branch and f'"{branch}"' in text)
+        or (identity and identity in text)
+        or text.startswith((f"repo {_repo(commit['repo'])} ", f'project "{project}" '))
     )
 
 
