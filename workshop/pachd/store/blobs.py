@@ -23,7 +23,10 @@ FULL_PACK = 256 << 20  # a pack that has grown past this gets no more writers
 _BUFFER = 1 << 20
 _DIRECT = 128 << 10  # chunks from this size on are written without a copy
 _WRITE_BACK = 32 << 20  # bytes after which the system is asked to begin writing to the disk
+LONG = 64 << 20  # files past this size are not kept in the system's memory
 _SUMMED = 128 << 10  # chunks from this size on have a CRC, so that reading them need not hash them again
+
+_advise = getattr(os, "posix_fadvise", None)
 
 Row: TypeAlias = "tuple[bytes, int, int, int, int | None]"  # hash, pack, offset, length, CRC-32 of long chunks
 Data: TypeAlias = "bytes | bytearray | memoryview"
@@ -130,8 +133,16 @@ class PackWriter:
         while data:
             data = data[os.write(self._handle, data) :]
         if self._unsent >= _WRITE_BACK:
-            _write_back(self._handle)
+            self.let_go(self.size - self._unsent)
             self._unsent = 0
+
+    def let_go(self, start: int) -> None:
+        """Have the system begin to write what lies from `start` on, and forget what of it is on the disk. Linux only.
+
+        A flush at the end finds little left, then.
+        """
+        if _advise is not None:
+            _advise(self._handle, start, 0, os.POSIX_FADV_DONTNEED)
 
     def flush(self) -> None:
         """Put everything on the disk."""
@@ -164,11 +175,13 @@ class Cutter:
     """Cuts a file that comes in pieces of any size into chunks.
 
     It starts after `content`'s full chunks; `tail` is the bytes of its last, partial one.
+    A long file passes the page cache by: it would push out what is read again, and on a virtual machine pages that
+    were not in use yet cost several times what it costs to fill them.
     """
 
     def __init__(self, writer: PackWriter, content: Content = EMPTY, tail: bytes = b"") -> None:
-        self._writer = writer
-        self.size = content.size
+        self._writer, self._begin = writer, writer.size
+        self.size = self._kept = content.size
         self._chunks = list(content.chunks[: content.size // CHUNK])
         self._part = bytearray(tail)
 
@@ -193,29 +206,14 @@ class Cutter:
         whole = len(view) - len(view) % CHUNK
         self._chunks += self._writer.add_all([view[at : at + CHUNK] for at in range(0, whole, CHUNK)])
         self._part += view[whole:]
+        if self.size - self._kept > LONG:
+            self._writer.let_go(self._begin)
+            self._kept = self.size - _WRITE_BACK
 
     def content(self) -> Content:
         """What was written so far, as a file."""
         chunks = (*self._chunks, self._writer.add(self._part)) if self._part else tuple(self._chunks)
         return Content(self.size, chunks)
-
-
-def _write_back(handle: int) -> None:
-    """Have the system begin to write what is dirty, so that a flush at the end finds little left. Linux only."""
-    global _sync_file_range
-    if _sync_file_range is None:
-        try:
-            import ctypes
-
-            function = ctypes.CDLL(None, use_errno=True).sync_file_range
-            function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-            _sync_file_range = function
-        except (ImportError, OSError, AttributeError):
-            _sync_file_range = lambda *_: 0  # noqa: E731
-    _sync_file_range(handle, 0, 0, 2)  # SYNC_FILE_RANGE_WRITE: begins, does not wait
-
-
-_sync_file_range: Callable[[int, int, int, int], int] | None = None
 
 
 def pack_name(number: int) -> str:

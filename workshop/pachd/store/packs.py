@@ -12,10 +12,21 @@ from pathlib import Path
 from zlib import crc32
 
 from workshop.pachd import errors
-from workshop.pachd.store.blobs import CHUNK, FULL_PACK, Content, PackWriter, Row, digest, pack_name, pack_numbers
+from workshop.pachd.store.blobs import (
+    CHUNK,
+    FULL_PACK,
+    LONG,
+    Content,
+    PackWriter,
+    Row,
+    digest,
+    pack_name,
+    pack_numbers,
+)
 
 _AT_ONCE = 500  # hashes per look-up
 _OPEN_PACKS = 64
+_UNCACHED = 0x80  # RWF_DONTCACHE of Linux 6.14
 
 Place = Sequence  # pack, offset, length, CRC-32 or None
 
@@ -155,14 +166,14 @@ class Blobs:
                 f"chunk {error.args[0].hex()} is not stored: run fsck to see which files it belongs to"
             ) from None
 
-    def read(self, place: Place, name: bytes, whole: bool = False) -> bytes:
+    def read(self, place: Place, name: bytes, whole: bool = False, once: bool = False) -> bytes:
         """The bytes of a chunk. DataLoss when they are not what they were: by the CRC of long ones, or by their hash.
 
-        whole: by their hash in any case.
+        whole: by their hash in any case. once: the system need not keep them in memory.
         """
         pack, offset, length, crc = place
         opened = self._open(pack)
-        data = os.pread(opened.handle, length, offset)
+        data = (_read_once if once else os.pread)(opened.handle, length, offset)
         if digest(data) != name if whole or crc is None else crc32(data) != crc:
             raise errors.DataLoss(
                 f"chunk {name.hex()} is damaged: {len(data)} bytes at {offset} of {self.path(pack).name} "
@@ -170,29 +181,33 @@ class Blobs:
             )
         return data
 
-    def _read_or_lost(self, place: Place, name: bytes) -> bytes:
+    def _read_or_lost(self, place: Place, name: bytes, once: bool) -> bytes:
         try:
-            return self.read(place, name)
+            return self.read(place, name, once=once)
         except FileNotFoundError:
             raise errors.DataLoss(f"chunk {name.hex()} is lost: {self.path(place[0]).name} is not there") from None
 
     def pieces(
         self, read: Callable[[], object], content: Content, start: int = 0, stop: int | None = None
     ) -> Iterator[bytes]:
-        """The bytes start..stop of a file, chunk by chunk. `read` is Database.read: no snapshot is kept in between."""
+        """The bytes start..stop of a file, chunk by chunk. `read` is Database.read: no snapshot is kept in between.
+
+        A long file passes the page cache by, as it did when it was written (Cutter).
+        """
         stop = content.size if stop is None else min(stop, content.size)
         if start >= stop:
             return
         first, last = start // CHUNK, (stop - 1) // CHUNK
+        once = content.size > LONG
         for base in range(first, last + 1, 64):
             names = content.chunks[base : min(base + 64, last + 1)]
             places = self._locate_now(read, names)
             for index, name in enumerate(names):
                 try:
-                    data = self.read(places[index], name)
+                    data = self.read(places[index], name, once=once)
                 except FileNotFoundError:  # the pack was compacted meanwhile
                     places = self._locate_now(read, names)
-                    data = self._read_or_lost(places[index], name)
+                    data = self._read_or_lost(places[index], name, once)
                 position = (base + index) * CHUNK
                 if position < start or position + len(data) > stop:
                     data = data[max(0, start - position) : stop - position]
@@ -223,6 +238,16 @@ class Blobs:
         self._hashing.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._opened.clear()
+
+
+def _read_once(handle: int, length: int, offset: int) -> bytes:
+    """As os.pread, but what the system had not in memory it does not keep there, where it can do so."""
+    data = bytearray(length)
+    try:
+        del data[os.preadv(handle, [data], offset, _UNCACHED) :]
+    except (OSError, NotImplementedError):
+        return os.pread(handle, length, offset)
+    return data  # type: ignore[return-value]  # not copied once more to be bytes
 
 
 class _Pack:
