@@ -129,15 +129,18 @@ def kill_orphans(tx: Any) -> None:
 
 
 # ---------------------------------------------------------------- from state to state
-def set_state(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
-    """Move a job to a state, unless it is over already (then False: whoever was faster decides)."""
+def set_state(tx: Any, job: Job, state: JobState, reason: str = "", starts: bool = True) -> bool:
+    """Move a job to a state, unless it is over already (then False: whoever was faster decides).
+
+    It has started once it runs (unless `starts` is false: a service's job) and at the latest when it is over.
+    """
     changed = tx.db.execute(
         "UPDATE job SET state = ?, reason = ?, started = CASE WHEN ? THEN coalesce(started, ?) ELSE started END,"
         f" finished = CASE WHEN ? THEN ? ELSE finished END WHERE id = ? AND {UNFINISHED_SQL}",
         (
             state,
             reason,
-            state in (JobState.RUNNING, JobState.UNRUNNABLE),
+            state in TERMINAL or (starts and state == JobState.RUNNING),
             tx.now,
             state in TERMINAL,
             tx.now,

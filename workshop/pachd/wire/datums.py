@@ -16,7 +16,7 @@ from workshop.pachd.pfs.rows import Commit
 from workshop.pachd.pps import datums as records
 from workshop.pachd.pps import jobs, pipelines
 from workshop.pachd.pps.content import Content
-from workshop.pachd.pps.datums import DatumState, InputFile, Record, Stats
+from workshop.pachd.pps.datums import DatumState, InputFile, Record
 from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Job
 from workshop.pachd.spec import inputs
@@ -160,24 +160,22 @@ class _Shown:
         self._db, self._job, self._content = db, job, content
         name = job.name
         pipeline = encode.text(1, name.pipeline.name) + encode.part(2, encode.text(1, name.pipeline.project))
-        job_part = encode.part(1, encode.part(1, pipeline) + encode.text(2, name.id))
-        self._datum_head = job_part
+        self._pipeline = encode.part(1, pipeline)
         self._meta = encode.part(1, encode.commit(CommitName(name.pipeline.repo(META), name.id), "master"))
         self._committed: dict[tuple[str, str, str, str], int | None] = {}
         self._images: dict[str, str] = {}
 
     def state(self, record: Record) -> int:
-        if record.job != self._job.name.id and record.state == DatumState.SUCCESS:
-            return DatumState.SKIPPED
-        return record.state
+        return record.state if record.job == self._job.name.id else DatumState.SKIPPED
 
     def info(self, identity: bytes, record: Record) -> bytes:
         text = identity.hex()
         return b"".join(
             (
-                encode.part(1, self._datum_head + encode.text(2, text)),
+                # the job is the one that ran the datum, which may be an earlier one
+                encode.part(1, encode.part(1, self._pipeline + encode.text(2, record.job)) + encode.text(2, text)),
                 encode.number(2, self.state(record)),
-                encode.part(3, _stats(record.stats)),
+                encode.part(3, _stats(record)),
                 *(encode.part(5, self._file(each)) for each in record.inputs),
                 encode.text(6, self._image(record.job)),
             )
@@ -205,12 +203,13 @@ class _Shown:
         return file_info(name, each.branch, each.path, each.tag, self._committed[key], each.size, each.hash)
 
 
-def _stats(stats: Stats) -> bytes:
+def _stats(record: Record) -> bytes:
+    stats = record.stats
     return b"".join(
         (
             encode.time(1, stats.download_time),
             encode.time(2, stats.process_time),
-            encode.time(3, stats.upload_time),
+            encode.time(3, stats.upload_time if record.processed else None),
             encode.number(4, stats.download_bytes),
             encode.number(5, stats.upload_bytes),
         )

@@ -1,0 +1,67 @@
+"""What jobs, datums, services and spouts say of themselves, through an unmodified client."""
+
+import base64
+import json
+
+from pachd.jobs.tools import make, pfs_input, put, until, wait
+from python_pachyderm.proto.v2.pfs import pfs_pb2 as pfs
+from python_pachyderm.proto.v2.pps import pps_pb2 as pps
+
+
+def meta_of(client, name, job, datum):
+    commit = pfs.Commit(repo=pfs.Repo(name=name, type="meta", project=pfs.Project(name="default")), id=job)
+    return json.loads(client.get_file(commit, f"/meta/{datum}/meta").read())
+
+
+def test_a_datum_names_the_job_that_ran_it_and_is_skipped_in_every_other(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "recovers"})
+    script = "grep -q bad $in && exit 1; grep -q recovers $in && exit 2; true"
+    transform = {"err_cmd": ["sh"], "err_stdin": ["grep -q bad $in && exit 1; true"]}
+    first = make(client, "p", pfs_input("in"), script, transform=transform, datum_tries=1)
+    assert wait(client, "p", first).state == pps.JOB_SUCCESS
+    second = put(client, "in", {"/b": "bad"})
+    assert wait(client, "p", second).state == pps.JOB_FAILURE
+    states = {info.data[0].file.path: (info.datum.job.id, info.state) for info in client.list_datum("p", second)}
+    assert states == {"/a": (first, pps.SKIPPED), "/b": (second, pps.FAILED)}
+    inspected = client.inspect_datum("p", second, next(iter(client.list_datum("p", first))).datum.id)
+    assert (inspected.datum.job.id, inspected.state) == (first, pps.SKIPPED)
+
+
+def test_what_a_failed_datum_did_not_do_has_no_time(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "good", "/b": "bad"})
+    job = make(client, "p", pfs_input("in"), "grep -q good $in", datum_tries=1)
+    wait(client, "p", job)
+    datums = {info.data[0].file.path: info for info in client.list_datum("p", job)}
+    assert datums["/a"].stats.HasField("upload_time") and not datums["/b"].stats.HasField("upload_time")
+    good, bad = (meta_of(client, "p", job, datums[path].datum.id) for path in ("/a", "/b"))
+    assert "uploadTime" in good["stats"] and "uploadTime" not in bad["stats"] and "processTime" in bad["stats"]
+    assert (bad["state"], bad["reason"]) == ("FAILED", "exit status 1") and "state" not in good
+    file, shown = good["inputs"][0]["fileInfo"], datums["/a"].data[0]
+    assert (
+        base64.b64decode(file["hash"]) == shown.hash and file["committed"][:19] == shown.committed.ToJsonString()[:19]
+    )
+
+
+def test_a_running_worker_shows_the_hash_of_what_it_reads(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1"})
+    job = make(client, "p", pfs_input("in"), "sleep 300")
+    status = until(lambda: next(iter(client.inspect_job(job, "p", details=True))).details.worker_status)
+    (file,) = status[0].datum_status.data
+    assert file.hash == client.inspect_file(("in", "master"), "/a").hash
+
+
+def test_a_job_killed_before_it_ran_has_started_when_it_ended(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    wait(client, "p", make(client, "p", pfs_input("in"), "true"))
+    commit = client.start_commit("in", "master")
+    client.stop_job(commit.id, "p")
+    info = wait(client, "p", commit.id)
+    assert info.state == pps.JOB_KILLED and info.started == info.finished
+    client.finish_commit(commit)
