@@ -65,3 +65,40 @@ def test_a_job_killed_before_it_ran_has_started_when_it_ended(pachd):
     info = wait(client, "p", commit.id)
     assert info.state == pps.JOB_KILLED and info.started == info.finished
     client.finish_commit(commit)
+
+
+def test_egress_of_nothing_succeeds_wherever_it_was_to_go(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1"})
+    job = make(client, "p", pfs_input("in"), "true", egress=pps.Egress(URL="nope://bucket/place"))
+    assert wait(client, "p", job).state == pps.JOB_SUCCESS
+
+
+def test_a_service_has_one_datum_with_its_variables_and_four_tries(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1", "/b": "2"})
+    service = pps.Service(internal_port=80, external_port=80)
+    job = make(client, "p", pfs_input("in", "/a"), "echo $in $PACH_DATUM_ID; exit 1", service=service)
+
+    def said(name, user):
+        return [line.message for line in client.get_pipeline_logs(name, master=True) if line.user == user]
+
+    until(lambda: any("ended" in text for text in said("p", False)))
+    datum = next(iter(client.list_datum(input=pfs_input("in", "/a")))).datum.id
+    assert said("p", True) == [f"/pfs/in/a {datum}"] * 4
+    info = next(iter(client.inspect_job(job, "p")))
+    assert info.state == pps.JOB_RUNNING and not info.HasField("started")
+    job = make(client, "q", pfs_input("in"), "echo never", service=service)
+    until(lambda: any("services must have a single datum" in text for text in said("q", False)))
+    assert next(iter(client.inspect_job(job, "q"))).state == pps.JOB_RUNNING and said("q", True) == []
+
+
+def test_a_spout_that_ended_well_is_over_and_its_lines_are_the_master_s(pachd):
+    client = pachd.client()
+    client.create_pipeline("p", pps.Transform(cmd=["echo", "once"], image="any"), spout=pps.Spout())
+    until(lambda: [line for line in client.get_pipeline_logs("p", master=True) if "ended" in line.message])
+    lines = [(line.message, line.job_id) for line in client.get_pipeline_logs("p", master=True) if line.job_id]
+    assert lines == [("once", "spout"), ("user code of the spout ended (exit status 0)", "spout")]
+    assert [line for line in client.get_pipeline_logs("p") if line.user] == []

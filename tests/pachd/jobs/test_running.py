@@ -36,7 +36,7 @@ def test_a_spout_writes_to_its_output_and_nobody_else_may(pachd):
     transform = pps.Transform(cmd=[sys.executable, "-c", SPOUT], image="any")
     client.create_pipeline("spout", transform, spout=pps.Spout())
     last = make(client, "reader", pfs_input("spout"), "cp /pfs/spout/* /pfs/out/")
-    until(lambda: [m for m in client.get_pipeline_logs("spout") if m.message == "spouted"])
+    until(lambda: [m for m in client.get_pipeline_logs("spout", master=True) if m.message == "spouted"])
     last = next(client.list_job("reader")).job.id
     assert counts(wait(client, "reader", last))[3] == 3
     assert tree(client, "reader", last) == {f"/{n}": "drop" for n in range(3)}
