@@ -2,8 +2,10 @@
 
 import base64
 import json
+import sys
 
-from pachd.jobs.tools import make, pfs_input, put, until, wait
+import pytest
+from pachd.jobs.tools import counts, make, pfs_input, put, tree, until, wait
 from python_pachyderm.proto.v2.pfs import pfs_pb2 as pfs
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
 
@@ -73,6 +75,42 @@ def test_egress_of_nothing_succeeds_wherever_it_was_to_go(pachd):
     put(client, "in", {"/a": "1"})
     job = make(client, "p", pfs_input("in"), "true", egress=pps.Egress(URL="nope://bucket/place"))
     assert wait(client, "p", job).state == pps.JOB_SUCCESS
+
+
+COUNT = """
+import os, time
+from python_pachyderm import Client
+worker, taken = Client().worker, 0
+while True:
+    with worker.batch_datum():
+        if os.environ["in"] == "/pfs/in/4":
+            while not os.path.exists(GATE):
+                time.sleep(0.01)
+        taken += 1
+        open("/pfs/out/" + os.path.basename(os.environ["in"]), "w").write(f"{taken} {'FILESET_ID' in os.environ}")
+"""
+
+
+@pytest.mark.parametrize("batching", [True, False])
+def test_a_datum_set_has_a_batching_process_of_its_own_and_counts_when_it_is_over(pachd, tmp_path, batching):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {f"/{n}": "x" for n in range(6)})
+    gate = tmp_path / "gate"
+    plain = f"test $in = /pfs/in/4 && while ! test -e {gate}; do sleep 0.01; done; touch {tmp_path}/$(basename $in)"
+    code = [sys.executable, "-c", f"GATE = {str(gate)!r}\n{COUNT}"] if batching else ["sh", "-c", plain]
+    transform = pps.Transform(image="any", cmd=code, datum_batching=batching)
+    client.create_pipeline("p", transform, input=pfs_input("in"), datum_set_spec=pps.DatumSetSpec(number=3))
+    job = next(client.list_job("p")).job.id
+    until(lambda: counts(next(iter(client.inspect_job(job, "p"))))[0] == 3)
+    if not batching:
+        until((tmp_path / "3").exists)
+        put(client, "in", {})  # a write has the scheduler look around
+    assert counts(next(iter(client.inspect_job(job, "p")))) == (3, 0, 0, 6)
+    gate.touch()
+    assert counts(wait(client, "p", job)) == (6, 0, 0, 6)
+    if batching:
+        assert tree(client, "p", job) == {f"/{n}": f"{n % 3 + 1} False" for n in range(6)}
 
 
 def test_a_service_has_one_datum_with_its_variables_and_four_tries(pachd):
