@@ -4,10 +4,12 @@ import base64
 import json
 import sys
 
+import grpc
 import pytest
 from pachd.jobs.tools import counts, make, pfs_input, put, tree, until, wait
 from python_pachyderm.proto.v2.pfs import pfs_pb2 as pfs
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
+from python_pachyderm.proto.v2.pps import pps_pb2_grpc
 
 
 def meta_of(client, name, job, datum):
@@ -140,3 +142,39 @@ def test_a_spout_that_ended_well_is_over_and_its_lines_are_the_master_s(pachd):
     lines = [(line.message, line.job_id) for line in client.get_pipeline_logs("p", master=True) if line.job_id]
     assert lines == [("once", "spout"), ("user code of the spout ended (exit status 0)", "spout")]
     assert [line for line in client.get_pipeline_logs("p") if line.user] == []
+
+
+def datums_of(client, job):
+    return sorted(
+        (info.data[0].file.path, pps.DatumState.Name(info.state), info.datum.job.id)
+        for info in client.list_datum("p", job)
+    )
+
+
+def test_a_job_that_is_under_way_or_killed_shows_what_it_has_done_upon_what_it_builds_on(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/a": "1"})
+    script = "cp $in /pfs/out/; grep -q long $in && sleep 300; true"
+    first = make(client, "p", pfs_input("in"), script)
+    wait(client, "p", first)
+    second = put(client, "in", {"/b": "2", "/c": "long", "/a": "11"})
+    until(lambda: counts(next(iter(client.inspect_job(second, "p"))))[0] == 1)
+    so_far = [("/a", "SKIPPED", first), ("/b", "SUCCESS", second)]
+    assert datums_of(client, second) == so_far
+    listed = [info.datum.id for info in client.list_datum("p", second)]
+    job = pps.Job(pipeline=pps.Pipeline(name="p"), id=second)
+    with grpc.insecure_channel(pachd.address) as channel:
+        stub = pps_pb2_grpc.APIStub(channel)
+        after = stub.ListDatum(pps.ListDatumRequest(job=job, paginationMarker=listed[0]))
+        assert [info.datum.id for info in after] == listed[1:]
+        before = stub.ListDatum(pps.ListDatumRequest(job=job, number=9, reverse=True))
+        assert [info.datum.id for info in before] == listed[::-1]
+    assert all(client.inspect_datum("p", second, identity).datum.id == identity for identity in listed)
+    client.stop_job(second, "p")
+    assert wait(client, "p", second).state == pps.JOB_KILLED
+    assert datums_of(client, second) == so_far
+    assert tree(client, "p", second) == {"/a": "1", "/b": "2"}
+    third = put(client, "in", {"/c": "3"})
+    assert counts(wait(client, "p", third)) == (3, 0, 0, 3)
+    assert tree(client, "p", third) == {"/a": "11", "/b": "2", "/c": "3"}

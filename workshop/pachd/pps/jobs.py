@@ -13,6 +13,7 @@ from typing import Any
 from workshop.pachd.errors import NotFound, PachydermError
 from workshop.pachd.model import META, USER, JobName, PipelineName
 from workshop.pachd.pfs import commits, rows
+from workshop.pachd.pps import partial
 from workshop.pachd.pps.records import JOB_COLUMNS, TERMINAL, UNFINISHED_SQL, Counters, Job, JobState, job_of
 
 BY_USER = "for user unknown_username"  # authentication is not activated
@@ -180,6 +181,8 @@ def finish(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
     if fresh is None or fresh.terminal:
         return False
     error = "" if state == JobState.SUCCESS else reason
+    if state == JobState.KILLED:
+        partial.keep(tx, fresh)
     for type in (META, USER):
         found = _finish_commit(tx, job, type, error)
         if state == JobState.SUCCESS and found:

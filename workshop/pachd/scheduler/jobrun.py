@@ -234,11 +234,10 @@ class JobRun:
             reason if state == "failed" else "",
         )
         self._count(task.id, record)
-        self.fresh.append(task.id)
-        if task.set:
-            self.sets.setdefault(task.set, []).append(task.id)
-            if len(self.sets[task.set]) == self.set_sizes[task.set]:
-                del self.sets[task.set]
+        over = self.sets.setdefault(task.set, [])
+        over.append(task.id)
+        if not task.set or len(over) == self.set_sizes[task.set]:
+            self.fresh += self.sets.pop(task.set)
         if state == "failed" and self.failed is None:
             self.failed, self.last_words = task.id, self.journal.last(task.id.hex())
         worker.chunk = better_chunk(worker.chunk, (laid + ran + collected) / 1e9)

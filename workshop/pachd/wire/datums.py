@@ -13,8 +13,7 @@ from workshop.pachd.errors import InvalidArgument, NotFound, PachydermError
 from workshop.pachd.model import DEFAULT_PROJECT, META, USER, CommitHandle, CommitName, JobName, RepoName
 from workshop.pachd.pfs import Pfs, commits, rows
 from workshop.pachd.pfs.rows import Commit
-from workshop.pachd.pps import datums as records
-from workshop.pachd.pps import jobs, pipelines
+from workshop.pachd.pps import jobs, partial, pipelines
 from workshop.pachd.pps.content import Content
 from workshop.pachd.pps.datums import DatumState, InputFile, Record
 from workshop.pachd.pps.live import Live
@@ -54,9 +53,7 @@ class Datums:
             job = jobs.get(db, job_name(request.job, "ListDatumRequest.Job", how="validate recv"))
             shown = _Shown(db, job, Content(self._pfs.store))
             number = request.number if request.number > 0 else -1
-            maps = Content(self._pfs.store).maps(db)
-            root = job.datums if job.terminal else None
-            for identity, record in _page(maps, root, request.paginationMarker, request.reverse):
+            for identity, record in _page(self._pfs, db, job, request.paginationMarker, request.reverse):
                 if not number:
                     return
                 if not states or shown.state(record) in states:
@@ -80,9 +77,8 @@ class Datums:
             raise PachydermError("must specify a job")
         with self._pfs.store.database.read() as db:
             job = jobs.get(db, job_name(request.datum.job, "InspectDatumRequest.Datum", "Datum.Job"))
-            maps = Content(self._pfs.store).maps(db)
             identity = _marker(request.datum.id)
-            record = records.get(maps, job.datums if job.terminal else None, identity)
+            record = partial.get(db, self._pfs.store.maps(db), job, identity)
             if record is None:
                 raise PachydermError(f"datum {request.datum.id} not found in job {job.name}")
             shown = _Shown(db, job, Content(self._pfs.store))
@@ -144,13 +140,11 @@ def _marker(text: str) -> bytes:
         return bytes.fromhex(head[: len(head) // 2 * 2]) + b"\xff" * 33
 
 
-def _page(maps: Any, root: bytes | None, marker: str, reverse: bool) -> Iterable[tuple[bytes, Record]]:
-    if not marker:
-        return records.items(maps, root, reverse=reverse)
-    at = _marker(marker)
-    if reverse:
-        return records.items(maps, root, stop=at, reverse=True)
-    return records.items(maps, root, start=at + b"\0")
+def _page(pfs: Pfs, db: sqlite3.Connection, job: Job, marker: str, reverse: bool) -> Iterable[tuple[bytes, Record]]:
+    maps, at = pfs.store.maps(db), _marker(marker)
+    if marker and reverse:
+        return partial.items(db, maps, job, stop=at, reverse=True)
+    return partial.items(db, maps, job, start=at + b"\0" if marker else b"", reverse=reverse)
 
 
 class _Shown:
