@@ -51,7 +51,7 @@ class Bench:
         command = settings.pop("cmd", None) or ["/bin/sh", "-c", self.fix(script)]
         base = {"PATH": os.environ["PATH"], "HOME": "/"}
         self.sandbox.send(("job", self.jobs, {"cmd": command, "env": base, "tries": 1, **settings}))
-        self.sandbox.send(("datums", self.jobs, [(index, env or {}, list(inputs))]))
+        self.sandbox.send(("datums", self.jobs, [(index, env or {}, list(inputs))], False))
         return self.jobs
 
     def until(self, kind, limit=20):
@@ -151,7 +151,7 @@ def test_the_datum_s_variables_are_set_and_written_to_the_env_file(best):
     env = {"data": "/pfs/data/a", "MINE": "two\nlines"}
     settings = {"env": env, "late_env": {"PACH_JOB_ID": "j"}}
     out = best.run('echo "$data $PACH_JOB_ID"; cut -d= -f1 /pfs/.env | grep -v "^lines"', **settings)
-    assert out.log == ["/pfs/data/a j", "data", "MINE", "PACH_JOB_ID"]
+    assert out.log == ["/pfs/data/a j", "PATH", "HOME", "data", "MINE", "PACH_JOB_ID"]
 
 
 def test_standard_input_is_what_the_spec_says_and_else_empty(bench):
@@ -254,12 +254,15 @@ def test_a_job_is_stopped_while_it_runs_and_the_sandbox_goes_on(bench):
     assert bench.run("echo next").log == ["next"]
 
 
-def test_a_datum_is_restarted_on_demand(best, tmp_path):
+@pytest.mark.parametrize(("tries", "state"), [(1, "failed"), (2, "success")])
+def test_a_datum_that_is_restarted_has_used_up_a_try_which_no_handler_recovers(best, tmp_path, tries, state):
     mark = tmp_path / "mark"
-    key = best.start(f"test -e {mark} && exit 0; touch {mark}; echo begun; sleep 60")
+    script = f"test -e {mark} && exit 0; touch {mark}; echo begun; sleep 60"
+    key = best.start(script, tries=tries, err_cmd=["true"])
     best.until("log")
     best.sandbox.send(("restart", key, 0))
-    assert best.until("done")[3] == "success"
+    done = best.until("done")
+    assert (done[3], done[5]) == (state, "" if state == "success" else "signal: killed")
 
 
 @pytest.mark.parametrize("victim", ["close", "kill"])
@@ -419,9 +422,9 @@ def test_whatever_user_code_makes_of_pfs_the_next_datum_finds_its_own(bench, scr
         bench.run("sleep 0.03", inputs=bench.inputs(data={f"/{name}": name}))
     bench.run(script, inputs=bench.inputs(data={"/c": "c"}))
     assert Path("/nowhere").exists() is False
-    look = "cd /pfs; ls -A | grep -v scratch | LC_ALL=C sort; cat .env; find -L data out | LC_ALL=C sort; cat data/d"
-    out = bench.run(look, env={"MINE": "1"}, inputs=bench.inputs(data={"/d": "d"}))
-    assert out.log == [".env", "data", "out", "MINE=1", "data", "data/d", "out", "d"], out.reason
+    look = "ls -A | grep -v scratch | LC_ALL=C sort; grep -v ^PATH= .env; find -L data out | LC_ALL=C sort; cat data/d"
+    out = bench.run(f"cd /pfs; {look}", env={"MINE": "1"}, inputs=bench.inputs(data={"/d": "d"}))
+    assert out.log == [".env", "data", "out", "HOME=/", "MINE=1", "data", "data/d", "out", "d"], out.reason
 
 
 def test_large_inputs_lie_on_the_disk_and_small_ones_where_they_cost_least(best):
@@ -500,7 +503,7 @@ def test_batched_datums_are_handed_to_one_process(tmp_path):
     bench.sandbox.send(("job", "b", settings))
     names = ["one", "two", "bad", "three", "end", "four"]
     datums = [(i, {"data": name, "PACH_DATUM_ID": f"id-{name}"}, []) for i, name in enumerate(names)]
-    bench.sandbox.send(("datums", "b", datums))
+    bench.sandbox.send(("datums", "b", datums, False))
     states = {}
     while len(states) < len(names):
         bench.until("done", 60)

@@ -302,7 +302,7 @@ def _probe(modes: Iterable[str]) -> Isolation:
             replace = paths_replacer(sandbox)
             script = replace("cat /pfs/in/a > /pfs/out/b && test -e /code/probe")
             sandbox.send(("job", "probe", {"cmd": ["/bin/sh", "-c", script], "env": {}, "tries": 1, "timeout": 10.0}))
-            sandbox.send(("datums", "probe", [(0, {}, [("in", 0, [("/a", 5, [(1, 0, 5)])])])]))
+            sandbox.send(("datums", "probe", [(0, {}, [("in", 0, [("/a", 5, [(1, 0, 5)])])])], False))
             done = next(event for event in sandbox.wait_for("done") if event[0] == "done")
             if done[3] != "success":
                 weaker = [other for other in modes if other != mode]

@@ -167,13 +167,13 @@ class Worker:
         self.pool.shared.store.blobs.give_back(self.pack)
         self.pack = number
 
-    def give(self, key: Any, settings: dict[str, Any], datums: list[tuple[int, Any, Any]]) -> None:
-        """Send datums of a job, and the job itself before the first."""
+    def give(self, key: Any, settings: dict[str, Any], datums: list[tuple[int, Any, Any]], last: bool) -> None:
+        """Send datums of a job (`last`: up to the end of a set), and the job itself before the first."""
         sandbox = self.start()
         if key not in self.jobs:
             self.jobs.add(key)
             sandbox.send(("job", key, self._settled(settings)))
-        sandbox.send(("datums", key, [self._fixed(datum) for datum in datums]))
+        sandbox.send(("datums", key, [self._fixed(datum) for datum in datums], last))
         for datum in datums:
             self.waiting[datum[0]] = len(self.waiting)
         self.sent_at = self.used_at = time.monotonic()

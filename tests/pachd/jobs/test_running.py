@@ -16,7 +16,6 @@ from pachd.jobs.tools import counts, living, make, pfs_input, put, tree, until, 
 from python_pachyderm.proto.v2.pfs import pfs_pb2 as pfs
 from python_pachyderm.proto.v2.pps import pps_pb2 as pps
 
-from workshop.pachd.scheduler.jobrun import shares
 from workshop.pachd.store import blobs
 
 SPOUT = """
@@ -36,7 +35,7 @@ def test_a_spout_writes_to_its_output_and_nobody_else_may(pachd):
     transform = pps.Transform(cmd=[sys.executable, "-c", SPOUT], image="any")
     client.create_pipeline("spout", transform, spout=pps.Spout())
     last = make(client, "reader", pfs_input("spout"), "cp /pfs/spout/* /pfs/out/")
-    until(lambda: [m for m in client.get_pipeline_logs("spout") if m.message == "spouted"])
+    until(lambda: [m for m in client.get_pipeline_logs("spout", master=True) if m.message == "spouted"])
     last = next(client.list_job("reader")).job.id
     assert counts(wait(client, "reader", last))[3] == 3
     assert tree(client, "reader", last) == {f"/{n}": "drop" for n in range(3)}
@@ -394,23 +393,3 @@ def test_a_chain_of_thirty_pipelines(pachd):
     at = put(client, "p0", {"/a": "1"})
     assert wait(client, "p30", at, 120).state == pps.JOB_SUCCESS
     assert tree(client, "p30", at) == {"/a": "1"}
-
-
-@pytest.mark.parametrize(
-    "queued, chunks, shared",
-    [
-        (10, (20, 20), [5, 5]),
-        (10, (1, 1), [1, 1]),
-        (1, (64, 64), [1, 0]),
-        (1000, (4, 4), [4, 4]),
-        (9, (8, 1, 8), [4, 1, 4]),
-    ],
-)
-def test_datums_go_to_whoever_has_least_so_that_few_are_shared_evenly(queued, chunks, shared):
-    """Until nobody takes more: a message each, and another for who has worked off half of one."""
-    waiting = [0] * len(chunks)
-    while sum(sent := shares(queued, list(zip(waiting, chunks, strict=True)))):
-        assert sum(sent) <= queued and all(number <= chunk for number, chunk in zip(sent, chunks, strict=True))
-        waiting = [old + new for old, new in zip(waiting, sent, strict=True)]
-        queued -= sum(sent)
-    assert waiting == shared

@@ -6,7 +6,8 @@ A job in which nothing changed has the very root of its base; one changed datum 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import msgpack
 
 from workshop.pachd.model import PipelineName
+from workshop.pachd.spec.fields import timestamp_text
 from workshop.pachd.store.maps import Maps
 
 
@@ -197,17 +199,22 @@ def forget_done(db: sqlite3.Connection, job: int) -> None:
 # ------------------------------------------------------------------ the meta file
 
 
-def meta_document(record: Record, pipeline: PipelineName) -> dict[str, Any]:
-    """The JSON that a datum's `meta` file holds (zero values left out, as protobuf JSON does)."""
+def meta_document(
+    record: Record, pipeline: PipelineName, committed: Callable[[InputFile], int | None]
+) -> dict[str, Any]:
+    """The JSON that a datum's `meta` file holds (zero values left out, as protobuf JSON does).
+
+    `committed` tells when the commit of an input file was finished (ns).
+    """
     stats = record.stats
     document: dict[str, Any] = {
         "job": {"pipeline": {"project": {"name": pipeline.project}, "name": pipeline.name}, "id": record.job},
-        "inputs": [_meta_input(each) for each in record.inputs],
+        "inputs": [_meta_input(each, committed(each)) for each in record.inputs],
         "hash": record.hash.hex(),
         "stats": {
             "downloadTime": _duration(stats.download_time),
             "processTime": _duration(stats.process_time),
-            "uploadTime": _duration(stats.upload_time),
+            **({"uploadTime": _duration(stats.upload_time)} if record.processed else {}),
             **({"downloadBytes": str(stats.download_bytes)} if stats.download_bytes else {}),
             **({"uploadBytes": str(stats.upload_bytes)} if stats.upload_bytes else {}),
         },
@@ -222,14 +229,17 @@ def meta_document(record: Record, pipeline: PipelineName) -> dict[str, Any]:
     return document
 
 
-def _meta_input(each: InputFile) -> dict[str, Any]:
+def _meta_input(each: InputFile, committed: int | None) -> dict[str, Any]:
     repo = {"name": each.repo, "type": each.type, "project": {"name": each.project}}
     file: dict[str, Any] = {"commit": {"repo": repo, "id": each.commit}, "path": each.path}
     if each.tag:
         file["datum"] = each.tag
     info: dict[str, Any] = {"file": file, "fileType": "DIR" if each.path.endswith("/") else "FILE"}
+    if committed is not None:
+        info["committed"] = timestamp_text(committed)
     if each.size:
         info["sizeBytes"] = str(each.size)
+    info["hash"] = b64encode(each.hash).decode()
     document: dict[str, Any] = {"fileInfo": info, "name": each.name, "branch": each.branch}
     for key, value in (("joinOn", each.join_key), ("groupBy", each.group_key)):
         if value:

@@ -14,6 +14,7 @@ from typing import Any
 from workshop.pachd.errors import NotFound, PachydermError
 from workshop.pachd.model import META, USER, JobName, PipelineName
 from workshop.pachd.pfs import commits, rows
+from workshop.pachd.pps import partial
 from workshop.pachd.pps.records import JOB_COLUMNS, TERMINAL, UNFINISHED_SQL, Counters, Job, JobState, job_of
 
 BY_USER = "for user unknown_username"  # authentication is not activated
@@ -136,10 +137,10 @@ def kill_orphans(tx: Any) -> None:
 
 
 # ---------------------------------------------------------------- from state to state
-def set_state(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
+def set_state(tx: Any, job: Job, state: JobState, reason: str = "", starts: bool = True) -> bool:
     """Move a job to a state, unless it is over already (then False: whoever was faster decides).
 
-    One that ends before it ran has started when it ended.
+    It has started once it runs (unless `starts` is false: a service's job) and at the latest when it is over.
     """
     changed = tx.db.execute(
         "UPDATE job SET state = ?, reason = ?, started = CASE WHEN ? THEN coalesce(started, ?) ELSE started END,"
@@ -147,7 +148,7 @@ def set_state(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
         (
             state,
             reason,
-            state == JobState.RUNNING or state in TERMINAL,
+            state in TERMINAL or (starts and state == JobState.RUNNING),
             tx.now,
             state in TERMINAL,
             tx.now,
@@ -187,6 +188,8 @@ def finish(tx: Any, job: Job, state: JobState, reason: str = "") -> bool:
     if fresh is None or fresh.terminal:
         return False
     error = "" if state == JobState.SUCCESS else reason
+    if state == JobState.KILLED:
+        partial.keep(tx, fresh)
     for type in (META, USER):
         found = _finish_commit(tx, job, type, error)
         if state == JobState.SUCCESS and found:

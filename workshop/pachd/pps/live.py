@@ -16,7 +16,7 @@ class WorkerStatus:
     datum: str = ""
     started: int | None = None
     processed: int = 0
-    inputs: list[tuple[str, str, str]] = field(default_factory=list)  # (repo, commit id, path)
+    inputs: list[tuple[str, bytes]] = field(default_factory=list)  # (path, hash)
 
 
 class Live:

@@ -70,7 +70,8 @@ def _add_datum(
         pieces = [data[at : at + stored.CHUNK] for at in range(0, size, stored.CHUNK)]
         edits[path, tag] = trees.value(stored.Content(size, tuple(map(add, pieces))))
 
-    put(f"/meta/{tag}/meta", json.dumps(datums.meta_document(record, pipeline), separators=(",", ":")).encode())
+    document = datums.meta_document(record, pipeline, lambda each: _committed(db, each))
+    put(f"/meta/{tag}/meta", json.dumps(document, separators=(",", ":")).encode())
     put(f"/pfs/{tag}/.env", _env(tag, record).encode())
     for each in record.inputs:
         for path, size, chunks in _input_files(content, db, each):
@@ -84,12 +85,21 @@ def _add_datum(
 
 def _input_files(content: Content, db: sqlite3.Connection, each: InputFile) -> list[datums.Output]:
     """The files of an input as they were; none when their commit has been squashed since."""
-    commit = rows.find_commit(db, CommitName(RepoName(each.project, each.repo, each.type), each.commit))
+    commit = _commit_of(db, each)
     if commit is None or not commit.root:
         return []
     found = content.store.trees(db).lookup(commit.root, each.path)
     wanted = [entry for entry in found if entry.is_directory == each.path.endswith("/")]
     return [file for entry in wanted for file in content.files_of(db, entry)]
+
+
+def _commit_of(db: sqlite3.Connection, each: InputFile) -> Commit | None:
+    return rows.find_commit(db, CommitName(RepoName(each.project, each.repo, each.type), each.commit))
+
+
+def _committed(db: sqlite3.Connection, each: InputFile) -> int | None:
+    commit = _commit_of(db, each)
+    return commit.finishing if commit is not None else None
 
 
 def _env(tag: str, record: Record) -> str:

@@ -2,9 +2,11 @@
 
 Commands (marshalled tuples):
   ("job", key, settings)        what datums of this job have in common; see `Job`
-  ("datums", key, [datum, ...]) datum = (index, env, inputs); inputs = [(name, flags, [(path, size, extents)])]
+  ("datums", key, [datum, ...], last)
+                                datum = (index, env, inputs); inputs = [(name, flags, [(path, size, extents)])];
+                                last: a batching process ends behind these
   ("stop", key)                 drop the job's datums, kill what runs for it
-  ("restart", key, index)       kill what runs if it is this datum, and try it again
+  ("restart", key, index)       kill what runs if it is this datum: this try has failed
 Events (lists of them):
   ("ready", facts) once; ("rows", [...]) where new chunks lie; ("started", key, index) unless it is done by then;
   ("log", key, index, ns, [line]);
@@ -27,12 +29,9 @@ from workshop.pachd.store.blobs import PackWriter
 
 SUCCESS, FAILED, RECOVERED = "success", "failed", "recovered"
 REDEEMED = "redeemed"  # a success after a try that the handler recovered
+RESTARTED = "signal: killed"  # why the try of a datum failed that was told to start anew
 FILES_AT_ONCE = 2000
 FULL_PACK = 256 << 20
-
-
-class Again(Exception):
-    """The datum is to be run again from its first try."""
 
 
 class Job:
@@ -120,7 +119,7 @@ class Sandbox:
         kind, key, *rest = command
         if kind == "datums":
             if key in self.jobs:
-                self.queue += [(key, datum) for datum in rest[0]]
+                self.queue += [(key, datum) for datum in rest[0]] + [(key, None)] * rest[1]
         elif kind == "job":
             self.jobs[key] = Job(rest[0])
             # A writer remembers what it wrote, but what earlier jobs wrote may be gone: an open one starts anew.
@@ -144,7 +143,10 @@ class Sandbox:
         while True:
             while self.queue:
                 key, datum = self.queue.pop(0)
-                self._datum(key, datum)
+                if datum is not None:
+                    self._datum(key, datum)
+                elif self.serving == key:
+                    self._end_service()
             self.poller.flush()
             ready = self.poller.wait()
             if self.commands.pid and ready:
@@ -163,23 +165,18 @@ class Sandbox:
             self._end_service()
         self.poller.emit(("started", key, index), 50)
         try:
-            while True:
-                try:
-                    return self._tries(job, key, index, env, inputs)
-                except Again:
-                    continue
-                except Stopped:
-                    self._end_service()
-                    if self.stopping:
-                        self.poller.emit(("stopped", key))
-                        return None
-                    self.restarting = False
+            self._tries(job, key, index, env, inputs)
+        except Stopped:
+            self._end_service()
+            self.poller.emit(("stopped", key))
         finally:
             self.current = None
             self.stopping = False
 
     def _tries(self, job, key, index, env, inputs):
-        whole, text = {**job.env, **env, **job.late_env}, _env_file({**env, **job.late_env})
+        whole = {**job.env, **env, **job.late_env}
+        # a batching process has the rest of it, and pays for each line that it reads
+        text = _env_file({**env, **job.late_env} if job.batching else whole)
         recovered, refused, reason, size, laid, ran = False, False, "", 0, 0, 0
         for number in range(1, job.tries + 1):
             refused = False
@@ -196,7 +193,12 @@ class Sandbox:
             ready = time.perf_counter_ns()
             laid += ready - begun
             deadline = None if job.timeout is None else time.monotonic() + job.timeout
-            reason = self._batched(job, key, env, deadline) if job.batching else self._single(job, whole, deadline)
+            try:
+                reason = self._batched(job, key, env, deadline) if job.batching else self._single(job, whole, deadline)
+            except Stopped:
+                if self.stopping:
+                    raise
+                reason = self._restarted()
             over = time.perf_counter_ns()
             ran += over - ready
             self._stop_feeding()
@@ -214,11 +216,17 @@ class Sandbox:
                     self.poller.retract(("started", key, index))
                     self.poller.emit(done, 200 + 100 * len(files))
                     return
-            elif job.handler and self._handled(job, whole, deadline):
+            elif reason != RESTARTED and job.handler and self._handled(job, whole, deadline):
                 recovered = True
         state = RECOVERED if recovered else FAILED
         files = [] if refused else self._left_behind(job, key, index, inputs)
         self.poller.emit(("done", key, index, state, job.tries, reason, size, 0, laid, ran, 0, files))
+
+    def _restarted(self):
+        """Somebody asked for the datum to be restarted: what this try came to."""
+        self.restarting = False
+        self._end_service()
+        return RESTARTED
 
     def _left_behind(self, job, key, index, inputs):
         """What the last try had written when it failed: the meta repo shows it, the output does not."""
@@ -261,9 +269,12 @@ class Sandbox:
         except Failed as error:
             self._say([str(error).encode()])
             return False
-        except BaseException:
+        except BaseException as error:
             self.commands.kill()
-            raise
+            if self.stopping or not isinstance(error, Stopped):
+                raise
+            self.restarting = False
+            return False
         if code is None:
             self.commands.kill()
         return code is not None and max(code, -1) in job.accepted

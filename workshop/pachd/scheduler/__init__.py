@@ -253,11 +253,14 @@ class Scheduler:
 
     # ---------------------------------------------------------------- workers
 
-    def give(self, run: Run, worker: Worker, datums: list[tuple[int, Any, Any]]) -> None:
-        """Send datums of a run to a worker; when it turns out to be gone, another try follows."""
+    def give(self, run: Run, worker: Worker, datums: list[tuple[int, Any, Any]], last: bool = False) -> None:
+        """Send datums of a run to a worker; when it turns out to be gone, another try follows.
+
+        Behind the `last` of a set a batching process has to make room for another.
+        """
         fresh = worker.sandbox is None
         try:
-            worker.give(run.key, run.common, datums)
+            worker.give(run.key, run.common, datums, last)
         except (SandboxLost, OSError) as error:
             for datum in datums:
                 worker.waiting.setdefault(datum[0], 0)

@@ -70,11 +70,13 @@ class Egress:
     def _send(self, job: Job, document: Any) -> None:
         if "sqlDatabase" in document:
             raise PachydermError(f"egress to a database ({describe(document)}) is not done here: use file:// or s3://")
-        put = target(describe(document))
         store, content = self.scheduler.store, self.scheduler.content
         with store.database.read() as db:
             commit = rows.find_commit(db, job.commit())
             files = list(content.all_files(db, commit.root)) if commit is not None else []
+        if not files:
+            return  # then it is no matter whether there is such a place
+        put = target(describe(document))
         for path, size, chunks in files:
             put(path, size, content.pieces(size, chunks))
 

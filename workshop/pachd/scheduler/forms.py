@@ -15,20 +15,15 @@ def variables(identity: bytes, datum: Datum, inputs: Inputs) -> dict[str, str]:
     """The variables of a datum: for each input a path and a commit, join and group keys, its id."""
     env: dict[str, str] = {}
     for file in datum:
-        env |= located(file, inputs)
         name = file.source.name
+        env[name] = f"/pfs/{name}{file.path}".rstrip("/")
+        env[f"{name}_COMMIT"] = inputs.commits[file.source.position].id
         if file.join_key:
             env[f"PACH_DATUM_{name}_JOIN_ON"] = file.join_key
         if file.group_key:
             env[f"PACH_DATUM_{name}_GROUP_BY"] = file.group_key
     env["PACH_DATUM_ID"] = identity.hex()
     return env
-
-
-def located(file: File, inputs: Inputs) -> dict[str, str]:
-    """The variables that say where a file lies in /pfs, and of which commit it is."""
-    name = file.source.name
-    return {name: f"/pfs/{name}{file.path}".rstrip("/"), f"{name}_COMMIT": inputs.commits[file.source.position].id}
 
 
 def by_name(datum: Datum, laid: Iterator[list[Any]]) -> list[tuple[str, int, list[Any]]]:

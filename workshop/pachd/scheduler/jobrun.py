@@ -10,10 +10,11 @@ import json
 import logging
 import time
 from base64 import b64encode
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachd import ids
@@ -25,6 +26,7 @@ from workshop.pachd.scheduler import output
 from workshop.pachd.scheduler.forms import by_name, input_file, variables
 from workshop.pachd.scheduler.journal import Deposits, Journal
 from workshop.pachd.scheduler.plan import Inputs, Plan, Planner, Task
+from workshop.pachd.scheduler.sharing import better_chunk, set_numbers, shares
 from workshop.pachd.workers import Pool, Worker
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOTE_EVERY = 0.4  # seconds between two notes of a running job's progress
-AIM = 0.04  # seconds of work that one message to a worker should hold
-MOST = 64  # datums in one message
 STATES = {
     "success": DatumState.SUCCESS,
     "failed": DatumState.FAILED,
@@ -58,6 +58,8 @@ class JobRun:
         self.queue: deque[Task] = deque()
         self.running: dict[int, Task] = {}
         self.tasks: dict[int, Task] = {}
+        self.set_sizes: Counter[int] = Counter()
+        self.sets: dict[int, list[bytes]] = {}  # number of a datum set -> its datums that are over, until all are
         self.streams: dict[tuple[int, int], list[records.Output]] = {}  # (index, try) -> files that came ahead
         self.results: dict[bytes, Record] = {}  # of this job, all phases
         self.fresh: list[bytes] = []  # results not noted yet
@@ -120,7 +122,7 @@ class JobRun:
                 return self._end()
             self.phase += 1
             tasks = plan.new if self.phase == 1 else plan.changed
-            self.queue.extend(task for task in tasks if task.id not in self.results)
+            self._enqueue([task for task in tasks if task.id not in self.results])
         if self.queue and not self.seen_running and not self.over:
             self.seen_running = True
             self.journal.say(
@@ -131,9 +133,19 @@ class JobRun:
                 jobs.set_counters(tx, self.job, self.counters)
         return self._dispatch()
 
+    def _enqueue(self, tasks: list[Task]) -> None:
+        sizes = [sum(file.size for file in task.datum) for task in tasks]
+        for task, number in zip(tasks, set_numbers(sizes, self.pipeline.details.get("datumSetSpec", {})), strict=True):
+            task.set = number
+        self.set_sizes = Counter(task.set for task in tasks)
+        self.queue.extend(tasks)
+
     def _counters(self, skipped: int) -> Counters:
+        """The counters; a datum counts when its whole set is over."""
         assert self.plan is not None
-        states = [DatumState.SUCCESS if record.processed else record.state for record in self.results.values()]
+        early = {identity for some in self.sets.values() for identity in some}
+        done = [record for identity, record in self.results.items() if identity not in early]
+        states = [DatumState.SUCCESS if record.processed else record.state for record in done]
         return Counters(
             processed=states.count(DatumState.SUCCESS),
             skipped=skipped,
@@ -147,12 +159,18 @@ class JobRun:
     def _dispatch(self) -> None:
         """Keep every worker of the pool busy."""
         workers = self.pool.workers
+        if self.pool.batching and self.queue and self.queue[0].set:
+            for worker in workers:
+                if self.queue and not worker.waiting:
+                    ahead = takewhile(lambda task: task.set == self.queue[0].set, self.queue)
+                    self._give(worker, len(list(ahead)), last=True)
+            return
         sent = shares(len(self.queue), [(len(worker.waiting), worker.chunk) for worker in workers])
         for worker, number in zip(workers, sent, strict=True):
             if number and self.queue:
                 self._give(worker, number)
 
-    def _give(self, worker: Worker, number: int) -> None:
+    def _give(self, worker: Worker, number: int, last: bool = False) -> None:
         tasks = [self.queue.popleft() for _ in range(min(number, len(self.queue)))]
         with self.scheduler.store.database.read() as db:
             laid = iter(self.content.lay_out(db, [file for task in tasks for file in task.datum]))
@@ -161,7 +179,7 @@ class JobRun:
             ]
         for task in tasks:
             self.running[task.index] = task
-        self.scheduler.give(self, worker, prepared)
+        self.scheduler.give(self, worker, prepared, last)
 
     @cached_property
     def common(self) -> dict[str, Any]:
@@ -169,7 +187,7 @@ class JobRun:
         late = {
             "PACH_JOB_ID": self.job.name.id,
             "PACH_OUTPUT_COMMIT_ID": self.job.name.id,
-            "FILESET_ID": ids.new_id(),
+            **({} if self.pool.batching else {"FILESET_ID": ids.new_id()}),
             "PACH_IN_WORKER": "true",
             "PACH_NAMESPACE": "default",
             "PACH_ROOT": "/pach",
@@ -216,10 +234,13 @@ class JobRun:
             reason if state == "failed" else "",
         )
         self._count(task.id, record)
-        self.fresh.append(task.id)
+        over = self.sets.setdefault(task.set, [])
+        over.append(task.id)
+        if not task.set or len(over) == self.set_sizes[task.set]:
+            self.fresh += self.sets.pop(task.set)
         if state == "failed" and self.failed is None:
             self.failed, self.last_words = task.id, self.journal.last(task.id.hex())
-        worker.chunk = _better_chunk(worker.chunk, (laid + ran + collected) / 1e9)
+        worker.chunk = better_chunk(worker.chunk, (laid + ran + collected) / 1e9)
         if self.queue:
             self._dispatch()
         elif not self.running:
@@ -371,27 +392,6 @@ class JobRun:
         self._steps = None
         self.deposits.release()
         self.scheduler.left(self)
-
-
-def shares(queued: int, loads: list[tuple[int, int]]) -> list[int]:
-    """How many of the queued datums each worker is sent now: who has least comes first, so that few are shared evenly.
-
-    A load is (datums that the worker has, datums that one message to it should hold).
-    """
-    sent = [0] * len(loads)
-    for place in sorted(range(len(loads)), key=lambda place: loads[place][0]):
-        waiting, chunk = loads[place]
-        ahead = 0 if chunk == 1 else chunk // 2
-        if queued and waiting <= ahead:
-            sent[place] = max(1, min(chunk, -(-queued // (2 * len(loads)))))
-            queued -= sent[place]
-    return sent
-
-
-def _better_chunk(chunk: int, seconds: float) -> int:
-    """How many datums to send at once, when one took so long: a message should hold about AIM seconds of work."""
-    fitting = AIM / max(seconds, 1e-5)
-    return max(1, min(MOST, int(fitting), chunk * 2))
 
 
 def _seconds(nanoseconds: int) -> str:

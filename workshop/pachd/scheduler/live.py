@@ -33,7 +33,7 @@ class Workers(Live):
             task = run.tasks.get(current[0]) if current is not None else None
             if current is None or task is None:
                 continue
-            files = [(file.source.repo, run.inputs.commits[file.source.position].id, file.path) for file in task.datum]
+            files = [(file.path, file.hash) for file in task.datum]
             found.append(WorkerStatus(worker.name, job.name.id, task.id.hex(), current[1], len(run.results), files))
         return found
 

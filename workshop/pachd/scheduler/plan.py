@@ -34,6 +34,7 @@ class Task:
     hash: bytes
     datum: Datum
     index: int
+    set: int = 0  # number of the datum set that it is in, 0 when there are none
 
 
 @dataclass

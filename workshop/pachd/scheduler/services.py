@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workshop.pachd.pps import jobs
 from workshop.pachd.pps.records import Job, JobState, Pipeline
-from workshop.pachd.scheduler.forms import located
+from workshop.pachd.scheduler.forms import by_name, variables
 from workshop.pachd.scheduler.journal import Journal
 from workshop.pachd.scheduler.plan import Inputs, Planner
 from workshop.pachd.workers import Pool, Worker
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from workshop.pachd.scheduler import Scheduler
     from workshop.pachd.store.blobs import Row
 
-PAUSE = 1.0  # seconds before a spout that ended is started again; doubled up to a minute
+PAUSE = 10.0  # seconds before a spout that failed is started again; doubled up to a minute
+TRIES = 4  # of a service's user code, whatever its specification says
 
 
 class Service:
@@ -44,10 +45,13 @@ class Service:
         self.started = True
         self.again_at = None
         found = self._inputs()
-        self.scheduler.give(self, self.pool.workers[0], [(0, *found)])
+        if found is None:
+            self.say("services must have a single datum: user code is not run")
+        else:
+            self.scheduler.give(self, self.pool.workers[0], [(0, *found)])
         if self.job is not None and self.job.state != JobState.RUNNING:
             with self.scheduler.pfs.transaction() as tx:
-                jobs.set_state(tx, self.job, JobState.RUNNING)
+                jobs.set_state(tx, self.job, JobState.RUNNING, starts=False)
         return False
 
     @cached_property
@@ -59,37 +63,36 @@ class Service:
         if self.job is None:
             token = self.scheduler.shared.token(self.pipeline.name)
             common["env"] = {**common["env"], "PACH_TOKEN": token, "PACH_PYTHON_AUTH_TOKEN": token}
-        return {**common, "late_env": late, "tries": 1, "timeout": None, "keep_output": False, "batching": False}
+        tries = 1 if self.job is None else TRIES
+        return {**common, "late_env": late, "tries": tries, "timeout": None, "keep_output": False, "batching": False}
 
-    def _inputs(self) -> tuple[dict[str, str], list[Any]]:
-        """All files that the input names, as one datum."""
+    def _inputs(self) -> tuple[dict[str, str], list[Any]] | None:
+        """The variables and the files of the job's one datum; None when it has none or several."""
         if self.job is None or self.inputs is None:
             return {}, []
-        env: dict[str, str] = {}
-        found: dict[str, dict[str, Any]] = {}
         content = self.scheduler.content
         with self.scheduler.store.database.read() as db:
             planner = Planner(content, db, self.pipeline, self.job, self.inputs)
             for _ in planner.steps():
                 pass
-            for task in planner.plan.new:
-                for file, laid in zip(task.datum, content.lay_out(db, list(task.datum)), strict=True):
-                    self.files.append((file.path, file.hash))
-                    env |= located(file, self.inputs)
-                    found.setdefault(file.source.name, {}).update((entry[0], entry) for entry in laid)
-        return env, [(name, 0, list(files.values())) for name, files in found.items()]
+            if len(planner.plan.new) != 1:
+                return None
+            (task,) = planner.plan.new
+            self.files = [(file.path, file.hash) for file in task.datum]
+            laid = iter(content.lay_out(db, list(task.datum)))
+            return variables(task.id, task.datum, self.inputs), by_name(task.datum, laid)
 
     def event(self, worker: Worker, event: tuple[Any, ...]) -> None:
         if event[0] == "log":
             _, _, _, when, texts = event
             data = json.dumps([(path, hash.hex()) for path, hash in self.files]) if self.files else ""
-            master = self.job is not None  # as a real one does: a service's lines carry both marks
-            self.journal.user(worker.name, texts, when, "", data, master)
-        elif event[0] == "done" and self.job is None:
-            self.say(f"user code of the spout ended ({event[5] or 'exit status 0'}): it is started again")
-            self._again()
+            self.journal.user(worker.name, texts, when, "", data, master=True)  # as a real one: both marks
         elif event[0] == "done":
-            self.say(f"user code of the service ended ({event[5] or 'exit status 0'})")
+            what = "spout" if self.job is None else "service"
+            again = f": it is started again in {self.pause:g} s" if self.job is None and event[5] else ""
+            self.say(f"user code of the {what} ended ({event[5] or 'exit status 0'}){again}")
+            if again:
+                self._again()
 
     def _again(self) -> None:
         self.started = False

@@ -13,10 +13,9 @@ from workshop.pachd.errors import InvalidArgument, NotFound, PachydermError
 from workshop.pachd.model import DEFAULT_PROJECT, META, USER, CommitHandle, CommitName, JobName, RepoName
 from workshop.pachd.pfs import Pfs, commits, rows
 from workshop.pachd.pfs.rows import Commit
-from workshop.pachd.pps import datums as records
-from workshop.pachd.pps import jobs, pipelines
+from workshop.pachd.pps import jobs, partial, pipelines
 from workshop.pachd.pps.content import Content
-from workshop.pachd.pps.datums import DatumState, InputFile, Record, Stats
+from workshop.pachd.pps.datums import DatumState, InputFile, Record
 from workshop.pachd.pps.live import Live
 from workshop.pachd.pps.records import Job
 from workshop.pachd.spec import inputs
@@ -55,9 +54,7 @@ class Datums:
             job = jobs.get(db, job_name(request.job, "ListDatumRequest.Job", how="validate recv"))
             shown = _Shown(db, job, Content(self._pfs.store))
             number = request.number if request.number > 0 else -1
-            maps = Content(self._pfs.store).maps(db)
-            root = job.datums if job.terminal else None
-            for identity, record in _page(maps, root, request.paginationMarker, request.reverse):
+            for identity, record in _page(self._pfs, db, job, request.paginationMarker, request.reverse):
                 if not number:
                     return
                 if not states or shown.state(record) in states:
@@ -83,9 +80,8 @@ class Datums:
             raise PachydermError("must specify a job")
         with self._pfs.store.database.read() as db:
             job = jobs.get(db, job_name(request.datum.job, "InspectDatumRequest.Datum", "Datum.Job"))
-            maps = Content(self._pfs.store).maps(db)
             identity = _marker(request.datum.id)
-            record = records.get(maps, job.datums if job.terminal else None, identity)
+            record = partial.get(db, self._pfs.store.maps(db), job, identity)
             if record is None:
                 raise PachydermError(f"datum {request.datum.id} not found in job {job.name}")
             shown = _Shown(db, job, Content(self._pfs.store))
@@ -140,13 +136,11 @@ def _marker(text: str) -> bytes:
         return bytes.fromhex(head[: len(head) // 2 * 2]) + b"\xff" * 33
 
 
-def _page(maps: Any, root: bytes | None, marker: str, reverse: bool) -> Iterable[tuple[bytes, Record]]:
-    if not marker:
-        return records.items(maps, root, reverse=reverse)
-    at = _marker(marker)
-    if reverse:
-        return records.items(maps, root, stop=at, reverse=True)
-    return records.items(maps, root, start=at + b"\0")
+def _page(pfs: Pfs, db: sqlite3.Connection, job: Job, marker: str, reverse: bool) -> Iterable[tuple[bytes, Record]]:
+    maps, at = pfs.store.maps(db), _marker(marker)
+    if marker and reverse:
+        return partial.items(db, maps, job, stop=at, reverse=True)
+    return partial.items(db, maps, job, start=at + b"\0" if marker else b"", reverse=reverse)
 
 
 class _Shown:
@@ -156,24 +150,22 @@ class _Shown:
         self._db, self._job, self._content = db, job, content
         name = job.name
         pipeline = encode.text(1, name.pipeline.name) + encode.part(2, encode.text(1, name.pipeline.project))
-        job_part = encode.part(1, encode.part(1, pipeline) + encode.text(2, name.id))
-        self._datum_head = job_part
+        self._pipeline = encode.part(1, pipeline)
         self._meta = encode.part(1, encode.commit(CommitName(name.pipeline.repo(META), name.id), "master"))
         self._committed: dict[tuple[str, str, str, str], int | None] = {}
         self._images: dict[str, str] = {}
 
     def state(self, record: Record) -> int:
-        if record.job != self._job.name.id and record.state == DatumState.SUCCESS:
-            return DatumState.SKIPPED
-        return record.state
+        return record.state if record.job == self._job.name.id else DatumState.SKIPPED
 
     def info(self, identity: bytes, record: Record) -> bytes:
         text = identity.hex()
         return b"".join(
             (
-                encode.part(1, self._datum_head + encode.text(2, text)),
+                # the job is the one that ran the datum, which may be an earlier one
+                encode.part(1, encode.part(1, self._pipeline + encode.text(2, record.job)) + encode.text(2, text)),
                 encode.number(2, self.state(record)),
-                encode.part(3, _stats(record.stats)),
+                encode.part(3, _stats(record)),
                 *(encode.part(5, self._file(each)) for each in record.inputs),
                 encode.text(6, self._image(record.job)),
             )
@@ -201,12 +193,13 @@ class _Shown:
         return file_info(name, each.branch, each.path, each.tag, self._committed[key], each.size, each.hash)
 
 
-def _stats(stats: Stats) -> bytes:
+def _stats(record: Record) -> bytes:
+    stats = record.stats
     return b"".join(
         (
             encode.time(1, stats.download_time),
             encode.time(2, stats.process_time),
-            encode.time(3, stats.upload_time),
+            encode.time(3, stats.upload_time if record.processed else None),
             encode.number(4, stats.download_bytes),
             encode.number(5, stats.upload_bytes),
         )

@@ -165,7 +165,7 @@ def job_info(job: Job, pipeline: Pipeline | None, live: Live, details: bool = Fa
 
 
 def _worker(worker: WorkerStatus) -> bytes:
-    data = (encode.part(2, encode.text(1, path)) for _, _, path in worker.inputs)
+    data = (encode.part(2, encode.text(1, path) + encode.part(2, hash)) for path, hash in worker.inputs)
     datum = encode.time(1, worker.started) + b"".join(data)
     return encode.text(1, worker.worker) + encode.text(2, worker.job) + encode.part(3, datum)
 
