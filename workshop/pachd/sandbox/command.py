@@ -8,6 +8,7 @@ import time
 
 KEPT_FIRST, KEPT_LAST = 4 << 20, 64 << 10  # bytes of one run's output that are kept: its beginning and its end
 LINE = 64 << 10  # longer lines are cut
+OF_LINE = 32  # bytes that a line counts beside its own: what is kept of one is more than its text
 LINUX = hasattr(os, "pidfd_open")
 
 
@@ -35,7 +36,7 @@ class Output:
                 self._dropped += len(self._tail) - KEPT_LAST
                 self._tail = self._tail[-KEPT_LAST:]
             return
-        self._room -= len(data)
+        self._room -= len(data) + OF_LINE * data.count(b"\n")
         self._split(data)
 
     def _split(self, data):
