@@ -208,6 +208,16 @@ def test_what_a_call_itself_requires_is_checked_before_its_transaction(place):
     place.transactions.DeleteTransaction(tx_pb.DeleteTransactionRequest(transaction=tx_pb.Transaction(id=id)))
 
 
+def test_a_deletion_that_is_only_gathered_answers_as_if_there_were_something_to_delete(place):
+    id = place.transactions.StartTransaction(tx_pb.StartTransactionRequest()).id
+    request = pb.DeleteRepoRequest(repo=place.repo("none")).SerializeToString()
+    call = place.channel.unary_unary("/pfs_v2.API/DeleteRepo")
+    for headers, deleted in (((), False), ((("pach-transaction", id),), True)):
+        answer = pfs_v2.DeleteRepoResponse.FromString(call(request, timeout=20, metadata=headers))
+        assert answer.deleted == deleted
+    place.transactions.FinishTransaction(tx_pb.FinishTransactionRequest(transaction=tx_pb.Transaction(id=id)))
+
+
 def test_a_batch_is_checked_as_a_whole_by_the_protocols_rules_and_then_request_by_request(place):
     place.repos("r", "q")
     rule = (
