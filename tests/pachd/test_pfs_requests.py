@@ -168,6 +168,26 @@ def test_a_write_to_a_commit_named_by_its_branch_in_the_id_alone_is_no_write_to_
 # ------------------------------------------------------------------ branches
 
 
+def test_a_head_of_a_like_named_repo_is_looked_for_there(place):
+    place.repos("r", "q")
+    place.put("r")
+    same = "branch and head commit must belong to the same repo"
+
+    def refused(code, words, head):
+        request = pb.CreateBranchRequest(branch=place.branch("r", "b"), head=head)
+        place.refused(place.pfs.CreateBranch, request, code, words)
+
+    nowhere = pb.Repo(name="r", type="user", project=pb.Project(name=place.project + "-none"))
+    refused(NOT_FOUND, "repo P/r.meta not found", pb.Commit(repo=place.repo("r", "meta"), id=GONE))
+    missing = f'project "{place.project}-none" not found'
+    refused(NOT_FOUND, missing, pb.Commit(repo=nowhere, branch=pb.Branch(repo=nowhere, name="master")))
+    refused(UNKNOWN, same, place.at("q", on="master"))
+    place.pfs.CreateRepo(pb.CreateRepoRequest(repo=place.repo("r", "meta")))
+    place.pfs.CreateBranch(pb.CreateBranchRequest(branch=pb.Branch(repo=place.repo("r", "meta"), name="master")))
+    meta = pb.Branch(repo=place.repo("r", "meta"), name="master")
+    refused(UNKNOWN, same, pb.Commit(repo=meta.repo, branch=meta))
+
+
 def test_an_upstream_given_twice_is_another_provenance_than_given_once(place):
     place.repos("a", "b")
     place.on("b", "a")
