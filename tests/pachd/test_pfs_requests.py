@@ -168,6 +168,26 @@ def test_a_write_to_a_commit_named_by_its_branch_in_the_id_alone_is_no_write_to_
 # ------------------------------------------------------------------ branches
 
 
+def test_a_head_of_a_like_named_repo_is_looked_for_there(place):
+    place.repos("r", "q")
+    place.put("r")
+    same = "branch and head commit must belong to the same repo"
+
+    def refused(code, words, head):
+        request = pb.CreateBranchRequest(branch=place.branch("r", "b"), head=head)
+        place.refused(place.pfs.CreateBranch, request, code, words)
+
+    nowhere = pb.Repo(name="r", type="user", project=pb.Project(name=place.project + "-none"))
+    refused(NOT_FOUND, "repo P/r.meta not found", pb.Commit(repo=place.repo("r", "meta"), id=GONE))
+    missing = f'project "{place.project}-none" not found'
+    refused(NOT_FOUND, missing, pb.Commit(repo=nowhere, branch=pb.Branch(repo=nowhere, name="master")))
+    refused(UNKNOWN, same, place.at("q", on="master"))
+    place.pfs.CreateRepo(pb.CreateRepoRequest(repo=place.repo("r", "meta")))
+    place.pfs.CreateBranch(pb.CreateBranchRequest(branch=pb.Branch(repo=place.repo("r", "meta"), name="master")))
+    meta = pb.Branch(repo=place.repo("r", "meta"), name="master")
+    refused(UNKNOWN, same, pb.Commit(repo=meta.repo, branch=meta))
+
+
 def test_an_upstream_given_twice_is_another_provenance_than_given_once(place):
     place.repos("a", "b")
     place.on("b", "a")
@@ -206,6 +226,16 @@ def test_what_a_call_itself_requires_is_checked_before_its_transaction(place):
     ):
         place.refused(call, request, code, words, **inside)
     place.transactions.DeleteTransaction(tx_pb.DeleteTransactionRequest(transaction=tx_pb.Transaction(id=id)))
+
+
+def test_a_deletion_that_is_only_gathered_answers_as_if_there_were_something_to_delete(place):
+    id = place.transactions.StartTransaction(tx_pb.StartTransactionRequest()).id
+    request = pb.DeleteRepoRequest(repo=place.repo("none")).SerializeToString()
+    call = place.channel.unary_unary("/pfs_v2.API/DeleteRepo")
+    for headers, deleted in (((), False), ((("pach-transaction", id),), True)):
+        answer = pfs_v2.DeleteRepoResponse.FromString(call(request, timeout=20, metadata=headers))
+        assert answer.deleted == deleted
+    place.transactions.FinishTransaction(tx_pb.FinishTransactionRequest(transaction=tx_pb.Transaction(id=id)))
 
 
 def test_a_batch_is_checked_as_a_whole_by_the_protocols_rules_and_then_request_by_request(place):

@@ -149,6 +149,17 @@ def test_moving_a_head_back_makes_new_commits_downstream(place):
     assert below.commit.id not in {info.commit.id for info in place.commits("a")}
 
 
+def test_of_what_follows_a_commit_those_branches_that_depend_on_fewest_come_first(place):
+    place.repos("a", "p", "q", "e", "b", "c")
+    place.on("e", "a", "p", "q")
+    place.on("b", "a")
+    place.on("c", "b")
+    id = place.put("a").commit.id
+    (newest, *_) = place.pfs.ListCommitSet(pb.ListCommitSetRequest(project=pb.Project(name=place.project)))
+    assert newest.commit_set.id == id
+    assert [info.commit.repo.name for info in newest.commits if info.commit.id == id] == ["a", "b", "c", "e"]
+
+
 def test_branches_are_listed_newest_first(place):
     place.repos("r")
     for name in ("b", "a", "c"):

@@ -105,12 +105,13 @@ def _fill(tx: Transaction, name: BranchName) -> Branch:
 
 
 def _given_head(tx: Transaction, branch: BranchName, head: CommitHandle) -> Commit:
-    if head.repo != branch.repo:
-        raise errors.PachydermError("branch and head commit must belong to the same repo")
     try:
-        return commits.resolve(tx.db, head)
+        commit = commits.resolve(tx.db, head)
     except errors.PachydermError as error:
         raise error.within(f"unable to inspect {head}: ") from None
+    if head.repo != branch.repo:
+        raise errors.PachydermError("branch and head commit must belong to the same repo")
+    return commit
 
 
 def _refuse_cycle(db: sqlite3.Connection, branch: Branch, upstreams: list[Branch]) -> None:

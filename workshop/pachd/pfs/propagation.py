@@ -14,25 +14,39 @@ if TYPE_CHECKING:
     from workshop.pachd.pfs.transaction import Transaction
 
 
+_DEPENDS_ON = """
+    WITH RECURSIVE up(id) AS (
+        SELECT upstream FROM branch_provenance WHERE downstream = ?
+        UNION
+        SELECT upstream FROM up JOIN branch_provenance ON downstream = up.id)
+    SELECT count(*) FROM up"""
+
+
 def run(tx: Transaction) -> None:
     """Propagate all branches that moved in this transaction so far."""
     moved = list(tx.moved)
     tx.moved.clear()
     for row in moved:
         _check_dag(tx.db, row)
-    below: dict[int, list[int]] = {}  # branch -> its direct provenance, for all that are downstream of what moved
-
-    def downstream(row: int) -> list[int]:
-        query = "SELECT downstream FROM branch_provenance WHERE upstream = ? AND NOT never ORDER BY downstream"
-        return [edge["downstream"] for edge in tx.db.execute(query, (row,))]
-
-    for start in moved:
-        for row in provenance.reachable(start, downstream):
-            if row not in below:
-                query = "SELECT upstream FROM branch_provenance WHERE downstream = ? ORDER BY position"
-                below[row] = [edge["upstream"] for edge in tx.db.execute(query, (row,))]
-    for row in provenance.sort(below, below):
+    for row in _downstream(tx.db, moved):
         _follow(tx, row)
+
+
+def _downstream(db: sqlite3.Connection, starts: list[int]) -> list[int]:
+    """All branches that follow some, those that depend on fewest first: so each comes after what it depends on."""
+    query = "SELECT downstream FROM branch_provenance WHERE upstream = ? AND NOT never ORDER BY downstream DESC"
+
+    def below(row: int) -> list[int]:
+        return [edge["downstream"] for edge in db.execute(query, (row,))]
+
+    found: dict[int, None] = {}
+    pending = [row for start in reversed(starts) for row in below(start)]
+    while pending:
+        row = pending.pop()
+        if row not in found:
+            found[row] = None
+            pending += below(row)
+    return sorted(found, key=lambda row: db.execute(_DEPENDS_ON, (row,)).fetchone()[0]) if len(found) > 1 else [*found]
 
 
 def _follow(tx: Transaction, row: int) -> None:

@@ -285,19 +285,14 @@ class Trees:
         return self.edit_files(root, pending)
 
     def edit_files(self, root: Root, files: dict[tuple[str, str], bytes | None], same: set[str] | None = None) -> bytes:
-        """The root of a tree with files (path, tag) set to values (`value`), or removed: None.
-
-        The paths of those that were so already are added to `same`.
-        """
+        """The root with files (path, tag) set to values (`value`) or removed (None); `same` gets those that were so."""
         if not files:
             return root or b""
         below: dict = {}
         folders: dict[str, dict] = {"": below}
         for (path, tag), value in files.items():
             parent, _, name = path.rpartition("/")
-            folder = folders.get(parent)
-            if folder is None:
-                folder = _folder(folders, parent)
+            folder = folders.get(parent) or _folder(folders, parent)
             folder[key_of(name, tag)] = value
         return self._apply(root or b"", below, "/", same)
 

@@ -32,7 +32,7 @@ class Branches:
     def CreateBranch(self, request: Any, tx: Transaction) -> Any:
         head = optional_commit(request, "head")
         name = required_branch(request)
-        if head is not None and head.repo != name.repo:
+        if head is not None and head.repo.name != name.repo.name:
             raise errors.PachydermError("branch and head commit must belong to the same repo")
         trigger = None
         if request.HasField("trigger"):

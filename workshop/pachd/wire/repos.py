@@ -77,7 +77,11 @@ class Repos:
             found = repos.list_(db, request.type, projects, limit=limit, offset=offset)
             return [infos.repo_info(db, repo, listed=True) for repo in found]
 
-    @transactional("delete_repo", check=lambda request: _named(request))
+    @transactional(
+        "delete_repo",
+        check=lambda request: _named(request),
+        gathered=lambda answer: pfs_v2.DeleteRepoResponse(deleted=True),  # whether there is one shows at the finish
+    )
     def DeleteRepo(self, request: Any, tx: Transaction) -> Any:
         if not request.HasField("repo"):
             raise errors.PachydermError("must specify repo")

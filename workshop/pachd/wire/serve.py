@@ -51,18 +51,23 @@ def partly(missing: str) -> Callable[[Handler], Handler]:
 
 
 def transactional(
-    field: str, prepare: Handler | None = None, check: Callable[[Any], Any] | None = None
+    field: str,
+    prepare: Handler | None = None,
+    check: Callable[[Any], Any] | None = None,
+    gathered: Callable[[Any], Any] | None = None,
 ) -> Callable[[Handler], Handler]:
     """The method, of signature (self, request, tx), may be part of a transaction, stored in TransactionRequest.`field`.
 
     check refuses a request as it comes, before it is part of any transaction. `prepare(self, request)` gives, before
     any of that, the message that is stored and run in the request's place (None: nothing is) and the call's answer.
+    gathered turns the answer into that of a call which was only added to a transaction.
     """
 
     def mark(method: Handler) -> Handler:
         method.transactional = field  # type: ignore[attr-defined]
         method.prepare = prepare  # type: ignore[attr-defined]
         method.check = check or (lambda request: None)  # type: ignore[attr-defined]
+        method.gathered = gathered or (lambda answer: answer)  # type: ignore[attr-defined]
         return method
 
     return mark

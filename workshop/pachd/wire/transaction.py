@@ -52,7 +52,7 @@ class Transactions(Transactor):
             info.requests.append(stored)
             answers = self._play(info, keep=False)
             if self._save(info):
-                return answers[-1]
+                return method.gathered(answers[-1])  # type: ignore[attr-defined]
         raise errors.PachydermError("transaction could not be modified due to concurrent modifications")
 
     def _load(self, id: str) -> Any:
