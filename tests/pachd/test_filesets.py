@@ -92,6 +92,20 @@ def test_a_set_takes_files_from_a_commit_by_name_but_no_directories(stub, shared
         assert held(stub, target) == {"/d/a": b"1", "/d/c": b"33"}
 
 
+def test_a_set_that_copies_a_directory_replaces_its_files(stub, shared_pachd):
+    client = shared_pachd.client()
+    name = f"filesets-{uuid.uuid4().hex[:8]}"
+    client.create_repo(name)
+    client.put_file_bytes((name, "master"), "/d/a", b"new")
+    client.put_file_bytes((name, "copy"), "/d/a", b"old")
+    source = pb.File(path="/d", commit=client.inspect_branch(name, "master").head)
+    made = make(stub, pb.ModifyFileRequest(copy_file=pb.CopyFile(dst="/d", src=source)))
+    with client.commit(name, "copy") as commit:
+        target = pb.Commit(repo=pb.Repo(name=name, type="user", project=pb.Project(name="default")), id=commit.id)
+        stub.AddFileSet(pb.AddFileSetRequest(commit=target, file_set_id=made), timeout=30)
+        assert held(stub, target) == {"/d/a": b"new"}
+
+
 def test_a_shard_is_closed_once_it_has_its_files_or_bytes(stub):
     made = make(stub, *[add(f"/f{number}", b"xyz") for number in range(5)])
     assert shards(stub, made) == shards(stub, made, num_files=5) == [("", "")]
