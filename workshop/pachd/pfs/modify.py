@@ -227,6 +227,16 @@ class Changes:
             cutter.write(data)
         return cutter.content()
 
+    def rest(self, old: Content, new: Content) -> Content | None:
+        """What follows when `new` begins with all of `old`; None when it does not."""
+        whole = old.size // CHUNK
+        if new.size < old.size or new.chunks[:whole] != old.chunks[:whole]:
+            return None
+        tail = self._tail(old)
+        if not next(self.read(new, whole * CHUNK), b"").startswith(tail):
+            return None
+        return self._append(EMPTY, new, old.size)
+
     def append_files(self, trees: Trees, root: bytes, entries: Iterator[tuple[Key, bytes]]) -> bytes:
         """The content with files added to what is there."""
         values: dict[Key, bytes | None] = {}
