@@ -365,6 +365,22 @@ def test_a_file_is_missed_for_the_first_thing_that_is_not_there(repo):
     assert refusal(lambda: stub.InspectFile(nowhere, timeout=30)) == f"NOT_FOUND: repo default/{name}-none not found"
 
 
+def test_a_copy_of_a_directory_takes_the_files_of_the_datum_that_its_source_names(repo):
+    _, stub, name = repo
+    put(stub, name, add("/d/a", b"1", "d1"), add("/d/b", b"2", "d2"), add("/d/c", b"3"))
+
+    def copied(datum, to):
+        source = pb.File(commit=commit(name), path="/d", datum=datum)
+        put(stub, name, pb.ModifyFileRequest(copy_file=pb.CopyFile(dst=to, src=source)), branch="copies")
+
+    copied("d1", "/one")
+    copied("default", "/plain")
+    copied("", "/all")
+    walked = stub.WalkFile(pb.WalkFileRequest(file=pb.File(commit=commit(name, "copies"), path="/")), timeout=30)
+    files = [(info.file.path, info.file.datum) for info in walked if info.file_type == pb.FILE]
+    assert files == [(f"/all/{file}", "default") for file in "abc"] + [("/one/a", "default"), ("/plain/c", "default")]
+
+
 def test_the_source_of_a_copy_is_not_looked_at_before_it_is_picked(repo):
     _, stub, name = repo
     nowhere = pb.File(commit=pb.Commit(id="x"))

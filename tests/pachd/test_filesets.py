@@ -92,6 +92,45 @@ def test_a_set_takes_files_from_a_commit_by_name_but_no_directories(stub, shared
         assert held(stub, target) == {"/d/a": b"1", "/d/c": b"33"}
 
 
+def test_a_set_can_be_of_what_was_written_to_a_commit_alone(stub, shared_pachd):
+    client = shared_pachd.client()
+    name = f"filesets-{uuid.uuid4().hex[:8]}"
+    client.create_repo(name)
+    for path in ("/appended", "/replaced", "/deleted", "/kept"):
+        client.put_file_bytes((name, "master"), path, b"old")
+    base = client.inspect_branch(name, "master").head
+    with client.modify_file_client((name, "master")) as put:
+        put.put_file_from_bytes("/appended", b"+new", append=True)
+        put.put_file_from_bytes("/replaced", b"new")
+        put.put_file_from_bytes("/added", b"new")
+        put.delete_file("/deleted")
+
+    def of_head(kind):
+        request = pfs_v2.GetFileSetRequest(type=kind)  # the type is newer than the stub
+        request.commit.ParseFromString(client.inspect_branch(name, "master").head.SerializeToString())
+        newer = pb.GetFileSetRequest.FromString(request.SerializeToString())
+        return stub.GetFileSet(newer, timeout=30).file_set_id
+
+    written = of_head(1)
+    assert held(stub, inside(written)) == {"/added": b"new", "/appended": b"+new", "/replaced": b"new"}
+    below = stub.GetFileSet(pb.GetFileSetRequest(commit=base), timeout=30).file_set_id
+    assert held(stub, inside(compose(stub, below, written))) == held(stub, inside(of_head(0)))
+
+
+def test_a_set_that_copies_a_directory_replaces_its_files(stub, shared_pachd):
+    client = shared_pachd.client()
+    name = f"filesets-{uuid.uuid4().hex[:8]}"
+    client.create_repo(name)
+    client.put_file_bytes((name, "master"), "/d/a", b"new")
+    client.put_file_bytes((name, "copy"), "/d/a", b"old")
+    source = pb.File(path="/d", commit=client.inspect_branch(name, "master").head)
+    made = make(stub, pb.ModifyFileRequest(copy_file=pb.CopyFile(dst="/d", src=source)))
+    with client.commit(name, "copy") as commit:
+        target = pb.Commit(repo=pb.Repo(name=name, type="user", project=pb.Project(name="default")), id=commit.id)
+        stub.AddFileSet(pb.AddFileSetRequest(commit=target, file_set_id=made), timeout=30)
+        assert held(stub, target) == {"/d/a": b"new"}
+
+
 def test_a_shard_is_closed_once_it_has_its_files_or_bytes(stub):
     made = make(stub, *[add(f"/f{number}", b"xyz") for number in range(5)])
     assert shards(stub, made) == shards(stub, made, num_files=5) == [("", "")]

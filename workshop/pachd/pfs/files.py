@@ -32,21 +32,16 @@ def children(view: View, path: str, page: Page = EVERYTHING) -> Iterator[Entry]:
     cleaned = paths.clean(path)
     scope = page.scope(cleaned)
 
-    def listed() -> Iterator[Entry]:
-        for entry in view.trees.lookup(view.root, cleaned):
+    def listed(reverse: bool) -> Iterator[Entry]:
+        found = view.trees.lookup(view.root, cleaned)
+        for entry in reversed(found) if reverse else found:
             if entry.is_directory:
-                yield from view.trees.children(entry.value, entry.path, _name_below(entry.path, scope.lower))
+                start = _name_below(entry.path, scope.upper if reverse else scope.lower)
+                yield from view.trees.children(entry.value, entry.path, start, reverse)
             else:
                 yield entry
 
-    def backwards() -> Iterator[Entry]:
-        for entry in reversed(view.trees.lookup(view.root, cleaned)):
-            if entry.is_directory:
-                yield from view.trees.children(entry.value, entry.path, _name_below(entry.path, scope.upper), True)
-            else:
-                yield entry
-
-    yield from page.cut(_in_turn(view, listed(), backwards, page, scope))
+    yield from page.cut(_in_turn(view, listed, page, scope))
 
 
 def _name_below(folder: str, path: str) -> str:
@@ -54,16 +49,16 @@ def _name_below(folder: str, path: str) -> str:
     return path[len(folder) :] if path.startswith(folder) else ""
 
 
-def _in_turn(
-    view: View, forwards: Iterator[Entry], backwards: Callable[[], Iterator[Entry]], page: Page, scope: Scope
-) -> Iterator[Entry]:
+def _in_turn(view: View, entries: Callable[[bool], Iterator[Entry]], page: Page, scope: Scope) -> Iterator[Entry]:
     """The entries of a page's scope in the page's order. Reversed, all of them are passed over first."""
-    held = (entry for entry in forwards if scope.holds(entry.path))
-    if not page.reverse:
-        return scopes.sound(view, held, scope)
-    if view.faults():
-        return reversed(list(scopes.sound(view, held, scope)))
-    return (entry for entry in backwards() if scope.holds(entry.path))
+    if page.reverse and not view.faults():
+        return _held(entries(True), scope)
+    sound = scopes.sound(view, _held(entries(False), scope), scope)
+    return reversed(list(sound)) if page.reverse else sound
+
+
+def _held(entries: Iterator[Entry], scope: Scope) -> Iterator[Entry]:
+    return (entry for entry in entries if scope.holds(entry.path)) if scope.ranged else entries
 
 
 def walk(view: View, path: str, page: Page = EVERYTHING) -> Iterator[Entry]:
@@ -72,12 +67,12 @@ def walk(view: View, path: str, page: Page = EVERYTHING) -> Iterator[Entry]:
     cleaned = paths.clean(path)
     scope = page.scope(cleaned)
 
-    def walked(reverse: bool = False) -> Iterator[Entry]:
+    def walked(reverse: bool) -> Iterator[Entry]:
         found = view.trees.lookup(view.root, cleaned)
         for entry in reversed(found) if reverse else found:
             yield from _whole(view.trees, entry, scope.upper if reverse else scope.lower, reverse)
 
-    entries = _in_turn(view, walked(), lambda: walked(True), page, scope)
+    entries = _in_turn(view, walked, page, scope)
     first = next(entries, None)
     if first is not None:
         yield from page.cut(chain((first,), entries))
@@ -103,8 +98,7 @@ def globbed(view: View, pattern: str, bounds: Bounds = None) -> Iterator[Entry]:
     if compiled.escapes_early and bounds is None:
         return iter(())
     scope = scopes.within(compiled.prefix, bounds)
-    found = (entry for entry in _matching(view, compiled) if scope.holds(entry.path))
-    return scopes.sound(view, found, scope)
+    return scopes.sound(view, _held(_matching(view, compiled), scope), scope)
 
 
 def _matching(view: View, compiled: glob.Glob) -> Iterator[Entry]:
@@ -157,7 +151,7 @@ def archived(view: View, pattern: str, bounds: Bounds = None) -> Iterator[Entry]
                 continue  # the latter came with the directory above
             if entry.is_directory:
                 last = entry.path
-            yield from filter(lambda below: scope.holds(below.path), _whole(view.trees, entry))
+            yield from _held(_whole(view.trees, entry), scope)
 
     entries = scopes.sound(view, found(), scope)
     first = next(entries, None)

@@ -76,11 +76,34 @@ def create(pfs: Pfs, fill: Callable[[Changes], None]) -> str:
             return _keep(db, FileSet(root, deletes, root), LIFETIME)
 
 
-def of_commit(pfs: Pfs, handle: CommitHandle) -> str:
-    """A set of all that a commit holds."""
-    with pfs.store.database.write() as db:
-        root = commits.content(db, commits.resolve(db, handle))
-        return _keep(db, FileSet(root, set(), root), LIFETIME)
+def of_commit(pfs: Pfs, handle: CommitHandle, written: bool = False) -> str:
+    """A set of all that a commit holds, or of what was written to it alone."""
+    with modify.writing(pfs.store) as changes, pfs.store.database.write() as db:
+        commit = commits.resolve(db, handle)
+        root = commits.content(db, commit)
+        made = _difference(pfs.store.trees(db), changes, commit.base, root) if written else FileSet(root, set(), root)
+        changes.make(db, None)  # records chunks that were cut anew
+        return _keep(db, made, LIFETIME)
+
+
+def _difference(tree: Trees, changes: Changes, base: Root, root: Root) -> FileSet:
+    """What makes a root of its base. A file that begins as it did before was appended to."""
+    values: dict[Key, bytes | None] = {}
+    deletes: set[Key] = set()
+    for before, after in tree.diff(base, root):
+        entry = after or before
+        if entry is None or entry.is_directory:
+            continue
+        key = entry.path, entry.tag
+        rest = None
+        if before is not None and after is not None:
+            rest = changes.rest(tree.content(before.value), tree.content(after.value))
+        if before is not None and rest is None:
+            deletes.add(key)
+        if after is not None:
+            values[key] = after.value if rest is None else tree.value(rest)
+    added = tree.edit_files(b"", values)
+    return FileSet(added, deletes, added)
 
 
 def add(pfs: Pfs, handle: CommitHandle, id: str) -> None:

@@ -227,6 +227,16 @@ class Changes:
             cutter.write(data)
         return cutter.content()
 
+    def rest(self, old: Content, new: Content) -> Content | None:
+        """What follows when `new` begins with all of `old`; None when it does not."""
+        whole = old.size // CHUNK
+        if new.size < old.size or new.chunks[:whole] != old.chunks[:whole]:
+            return None
+        tail = self._tail(old)
+        if not next(self.read(new, whole * CHUNK), b"").startswith(tail):
+            return None
+        return self._append(EMPTY, new, old.size)
+
     def append_files(self, trees: Trees, root: bytes, entries: Iterator[tuple[Key, bytes]]) -> bytes:
         """The content with files added to what is there."""
         values: dict[Key, bytes | None] = {}
@@ -244,10 +254,11 @@ class Changes:
                 if deletes is not None and not step.append:
                     deletes.add((step.target, step.tag))
                 files = iter([((step.target, step.tag), entry.value)])
-            elif self._by_reference(trees, root, entry, step):
+            elif (deletes is None or step.append) and self._by_reference(trees, root, entry, step):
                 return trees.graft(root, step.target, entry.value)
             else:
                 below = [e for e in trees.walk(entry.value, entry.path) if not e.is_directory]
+                below = [e for e in below if step.source_tag in (None, e.tag)]
                 cut = len(entry.path.rstrip("/"))
                 moved = [((step.target.rstrip("/") + e.path[cut:], step.tag), e.value) for e in below]
                 if deletes is not None and not step.append:
@@ -260,7 +271,7 @@ class Changes:
         return root
 
     def _by_reference(self, trees: Trees, root: bytes, entry: Entry, step: Copied) -> bool:
-        plain = not step.tag and not unpack(entry.value).tagged
+        plain = not step.tag and not step.source_tag and not unpack(entry.value).tagged
         return plain and not trees.directory(root, step.target)
 
 

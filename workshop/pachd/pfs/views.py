@@ -52,7 +52,7 @@ class View:
         if not datum or (not tag and not unpack(self.root).tagged):
             return self
         folder = glob.literal_folder(paths.clean(path))
-        trees = self.trees.apart()
+        trees = Trees(self.trees.maps.apart())
         directory = trees.directory(self.root, folder)
         others = (entry for entry in trees.walk(directory) if not entry.is_directory and entry.tag != tag)
         kept = trees.edit_files(directory, {(entry.path, entry.tag): None for entry in others})

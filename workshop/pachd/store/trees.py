@@ -117,10 +117,6 @@ class Trees:
     def __init__(self, maps: Maps) -> None:
         self.maps = maps
 
-    def apart(self) -> Trees:
-        """The same trees; edits of them are kept in memory."""
-        return Trees(self.maps.apart())
-
     # -------------------------------------------------------------- files
 
     def content(self, value: bytes) -> Content:

@@ -26,7 +26,7 @@ class FileSets:
 
     def GetFileSet(self, request: Any, call: Call) -> Any:
         try:
-            id = filesets.of_commit(self.pfs, required_commit(request))
+            id = filesets.of_commit(self.pfs, required_commit(request), written=bool(request.type))
         except errors.PachydermError as error:
             raise error.within("get file set: ") from None
         return pfs_v2.CreateFileSetResponse(file_set_id=id)
