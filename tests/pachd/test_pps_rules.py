@@ -45,6 +45,17 @@ def test_a_faulty_jq_program_is_named_before_anything_else(session):
         assert refused(call, request).startswith("UNKNOWN error creating message filter function: error parsing jq")
 
 
+def test_a_jq_program_sees_pipelines_as_they_are_stored_and_now(session):
+    session.make_repo("data")
+    session.create("p", "data")
+    then = session.jobs("p")[0].job.id
+    session.create("p", "data", update=True, description="new")
+    assert listed(session, jqFilter=".last_job_state") == []  # is looked up for the answer alone
+    asked = pps.ListPipelineRequest(commit_set=pfs.CommitSet(id=then), jqFilter='.details.description == "new"')
+    asked.projects.add(name=session.project.name)
+    assert [info.version for info in session.pps.ListPipeline(asked)] == [1]
+
+
 def test_pipelines_of_one_transaction_are_listed_by_name(session):
     session.make_repo("data")
     started = session.transaction.StartTransaction(transaction.StartTransactionRequest())

@@ -178,6 +178,14 @@ def test_a_float_keeps_the_digits_that_32_bits_hold(given_, kept):
     assert parse(f'{{"resourceRequests": {{"cpu": {given_}}}}}') == {"resourceRequests": {"cpu": kept}}
 
 
+def test_an_enum_takes_numbers_without_a_name_that_fit():
+    for number in (9, -1, -(2**31)):
+        assert parse(f'{{"tolerations": [{{"operator": {number}}}]}}')["tolerations"] == [{"operator": number}]
+    for number in (2**31, -(2**31) - 1, 1.5):
+        with pytest.raises(JsonFault):
+            parse(f'{{"tolerations": [{{"operator": {number}}}]}}')
+
+
 @given(st.integers(-(10**18), 10**18))
 def test_durations_and_times_survive_the_round_trip(nanoseconds):
     assert fields.duration(fields.duration_text(nanoseconds)) == nanoseconds

@@ -79,6 +79,12 @@ def test_an_update_in_the_text_counts_for_nothing_but_is_kept_with_it():
     assert json.loads(made.effective)["update"] is True
 
 
+def test_defaults_may_name_the_project():
+    cluster = '{"createPipelineRequest": {"pipeline": {"project": {"name": "elsewhere"}}}}'
+    made = spec.effective('{"pipeline": {"name": "p"}}', cluster, lambda project: "{}")
+    assert made.request["pipeline"] == {"name": "p", "project": {"name": "elsewhere"}}
+
+
 def test_null_defaults_clear_those_below():
     made = spec.effective(json.dumps(plain()), spec.CLUSTER_DEFAULTS, lambda project: '{"createPipelineRequest": null}')
     assert json.loads(made.effective) == plain()

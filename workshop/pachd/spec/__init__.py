@@ -105,7 +105,8 @@ def effective(
         raise InvalidArgument(f"could not make effective spec: invalid effective spec {stored}: {fault}") from None
     if "pipeline" not in request:
         raise PachydermError("request.Pipeline cannot be nil")
-    request["pipeline"]["project"] = {"name": project}
+    if not request["pipeline"].get("project", {}).get("name"):
+        request["pipeline"]["project"] = {"name": DEFAULT_PROJECT}
     for flag, value in (("update", update), ("reprocess", reprocess)):
         request.pop(flag, None)
         if value:

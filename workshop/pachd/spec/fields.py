@@ -255,7 +255,10 @@ def _enum(item: Any, kind: str, path: str) -> str | int:
         return "" if item == names[0] else item  # the zero value is left out, as elsewhere
     if isinstance(item, (int, Decimal)) and not isinstance(item, bool) and item == int(item):
         number = int(item)
-        return ("" if number == 0 else names[number]) if 0 <= number < len(names) else number
+        if 0 <= number < len(names):
+            return names[number] if number else ""
+        if -(2**31) <= number < 2**31:  # a name that is yet to be given
+            return number
     raise JsonFault(f"proto: {_place(path)}invalid value for enum field: {_shown(item)} (one of {', '.join(names)})")
 
 

@@ -122,29 +122,32 @@ class Pipelines:
             name = pipeline_name(request.pipeline, "ListPipelineRequest.Pipeline", "validate recv")
         prefix = "could not list pipeline info: "
 
-        def infos() -> Iterator[bytes]:
+        def rows() -> Iterator[tuple[Pipeline, Pipeline, int]]:
             try:
-                rows = self._versions(request, name)
+                yield from self._versions(request, name)
             except PachydermError as fault:
                 raise fault.wrapped(prefix) from None
-            yield from (pipeline_info(found, last, self._live) for found, last in rows)
 
-        kept = Filter(request.jqFilter, "pipeline", prefix).keep(infos(), pipeline_json)
+        def as_stored(row: tuple[Pipeline, Pipeline, int]) -> str:
+            return pipeline_json(pipeline_info(row[0], 0, self._live))
+
+        kept = Filter(request.jqFilter, "pipeline", prefix).keep(rows(), as_stored)
         size = min(request.page.page_size, MOST_ROWS)
         first = min(max(size * request.page.page_index, 0), MOST_ROWS)
-        yield from itertools.islice(kept, first, first + size if size > 0 else None)
+        for _, then, last in itertools.islice(kept, first, first + size if size > 0 else None):
+            yield pipeline_info(then, last, self._live)
 
-    def _versions(self, request: Any, name: PipelineName | None) -> list[tuple[Pipeline, int]]:
-        """The versions that a ListPipeline asks for, each with the state of its last job."""
+    def _versions(self, request: Any, name: PipelineName | None) -> list[tuple[Pipeline, Pipeline, int]]:
+        """The versions that a ListPipeline asks for, each with the one that it shows and the state of its last job."""
         rows = []
         with self._pfs.store.database.read() as db:
             for found in pipelines.listing(db, name, request.history, project_names(request.projects)):
                 if not request.commit_set.id:
-                    rows.append((found, jobs.latest_state(db, found.name)))
+                    rows.append((found, found, jobs.latest_state(db, found.name)))
                     continue
                 then = pipelines.at_commit_set(db, found.name, request.commit_set.id)
                 if then is not None:
-                    rows.append((then, jobs.latest_state(db, then.name, then.version)))
+                    rows.append((found, then, jobs.latest_state(db, then.name, then.version)))
         return rows
 
     def PipelinesSummary(self, request: Any, call: Call) -> Any:
