@@ -178,3 +178,35 @@ def test_a_job_that_is_under_way_or_killed_shows_what_it_has_done_upon_what_it_b
     third = put(client, "in", {"/c": "3"})
     assert counts(wait(client, "p", third)) == (3, 0, 0, 3)
     assert tree(client, "p", third) == {"/a": "11", "/b": "2", "/c": "3"}
+
+
+def test_a_failed_pipeline_stays_so_until_it_is_updated_and_its_new_jobs_are_stopped(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    client.create_pipeline("p", pps.Transform(image="any"), input=pfs_input("in"))
+
+    def state():
+        info = next(client.inspect_pipeline("p"))
+        return pps.PipelineState.Name(info.state), info.reason, info.stopped
+
+    until(lambda: state()[0] == "PIPELINE_FAILURE")
+    for stopped, act in ((True, client.stop_pipeline), (False, client.start_pipeline)):
+        act("p")
+        assert state() == ("PIPELINE_FAILURE", "nothing to run: no transform.cmd", stopped)
+    info = wait(client, "p", put(client, "in", {"/a": "1"}))
+    assert (info.state, info.reason) == (pps.JOB_KILLED, "job stopped")
+    job = make(client, "p", pfs_input("in"), "true", update=True)
+    assert wait(client, "p", job).state == pps.JOB_SUCCESS and state()[0] == "PIPELINE_RUNNING"
+
+
+def test_a_variable_s_name_ends_at_an_equals_sign_and_no_zero_byte_reaches_a_process(pachd):
+    client = pachd.client()
+    client.create_repo("in")
+    put(client, "in", {"/x": "1"})
+    at = client.inspect_branch("in", "master").head.id
+    job = make(client, "p", pfs_input("in", name="a=b"), "echo $a > /pfs/out/a; cat /pfs/a=b/x >> /pfs/out/a")
+    assert wait(client, "p", job).state == pps.JOB_SUCCESS
+    assert tree(client, "p", job) == {"/a": f"b_COMMIT={at}\n1"}, "which comes after a=b=/pfs/a=b/x"
+    job = make(client, "q", pfs_input("in"), "true", transform={"env": {"A": "a\0b"}}, datum_tries=1)
+    info = wait(client, "q", job)
+    assert info.state == pps.JOB_FAILURE and info.reason.startswith("datum ")

@@ -139,9 +139,12 @@ def set_state(db: sqlite3.Connection, pipeline: Pipeline, state: PipelineState, 
 
 
 def set_stopped(db: sqlite3.Connection, name: PipelineName, stopped: bool) -> None:
-    """Note that a user stopped or started a pipeline; workers are let go and taken on by whoever runs them."""
+    """Note that a user stopped or started a pipeline; workers are let go and taken on by whoever runs them.
+
+    One that has failed has failed, stopped or not: an update helps it.
+    """
+    whose, values = f"WHERE {_NAMED} AND current = 1", (name.project, name.name)
+    db.execute(f"UPDATE pipeline SET stopped = ?, updated = ? {whose}", (stopped, ids.now(), *values))
     state = PipelineState.PAUSED if stopped else PipelineState.STARTING
-    db.execute(
-        f"UPDATE pipeline SET stopped = ?, state = ?, reason = '', updated = ? WHERE {_NAMED} AND current = 1",
-        (stopped, state, ids.now(), name.project, name.name),
-    )
+    unless_failed = f"AND state <> {int(PipelineState.FAILURE)}"
+    db.execute(f"UPDATE pipeline SET state = ?, reason = '' {whose} {unless_failed}", (state, *values))

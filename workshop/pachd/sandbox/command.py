@@ -91,6 +91,8 @@ class Commands:
                     os.close(standard_input)
         except OSError as error:
             raise Failed(_words(error, command[0], folder)) from None
+        except ValueError as error:  # a zero byte in a word or a variable
+            raise Failed(f"exec: {error}") from None
         if LINUX:
             self._watch = os.pidfd_open(self.pid)
             self.poller.add(self._watch)

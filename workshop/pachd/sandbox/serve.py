@@ -42,7 +42,9 @@ class Job:
         self.stdin = settings.get("stdin")  # bytes or None
         self.handler = settings.get("err_cmd") or []
         self.handler_stdin = settings.get("err_stdin")
-        self.env = settings.get("env", {})  # before the datum's own variables
+        self.env = dict(
+            _named(*each) for each in settings.get("env", {}).items() if each[0]
+        )  # before the datum's own variables
         self.late_env = settings.get("late_env", {})  # these win over everything
         self.late_answer = encoded(self.late_env)
         self.tries = max(1, settings.get("tries", 3))
@@ -174,6 +176,7 @@ class Sandbox:
             self.stopping = False
 
     def _tries(self, job, key, index, env, inputs):
+        env = dict(_named(name, value) for name, value in env.items())
         whole = {**job.env, **env, **job.late_env}
         # a batching process has the rest of it, and pays for each line that it reads
         text = _env_file({**env, **job.late_env} if job.batching else whole)
@@ -334,6 +337,12 @@ class Sandbox:
         self.commands.kill()
         self.server.hang_up()
         self.serving = None
+
+
+def _named(name, value):
+    """A variable of an input's name as a process finds it: a name ends at its first equals sign."""
+    name, _, rest = f"{name}={value}".partition("=")
+    return name, rest
 
 
 def _env_file(env):

@@ -161,6 +161,8 @@ class Scheduler:
         for name, rows in waiting.items():
             if name in current and _runs(current[name]):
                 self.faults.contain(name, rows[0]["set_id"], partial(self._advance, current[name], rows))
+            elif name in current and current[name].state == PipelineState.FAILURE:
+                starting.give_up(self, name)
         self._settle(current, waiting)
 
     def _changed(self, pipeline: Pipeline, has_work: bool) -> None:
