@@ -56,6 +56,14 @@ def test_what_is_copied_from_is_picked_whatever_it_is_copied_to():
             "delete repo: delete branch p/r@b: it cannot be",
             "delete repo: error running request 2 of 2: delete branch p/r@b: it cannot be",
         ),
+        (
+            "CreateBranch",
+            {"branch": address.branch("p", "r@b"), "head": {"repo": address.repo("p", "r"), "id": "gone"}},
+            "unable to inspect p/r@gone: pick commit tx: commit p/r@gone not found\n"
+            'branch "gone" not found in repo p/r',
+            "error running request 2 of 2: unable to inspect p/r@gone: pick commit tx: commit p/r@gone not found\n"
+            'branch "" not found in repo p/r',
+        ),
         ("FinishTransaction", {}, "repo p/b already exists", "error running request 2 of 2: repo p/b already exists"),
     ],
 )

@@ -38,7 +38,8 @@ def surrounded(
         return before + stored[0] + cause.removeprefix(before)
     name, asked = method.rsplit("/", 1)[1], request or {}
     if _SURROUNDED.search(text):
-        return text
+        by_id = name == "CreateBranch" and (asked.get("head") or {}).get("id")
+        return re.sub(r'\nbranch "[^"]*"', '\nbranch ""', text) if by_id else text
     if name == "StartCommit":
         return _start_commit(asked, text)
     if name == "CreateProject" and text == f"project {asked['project']['name']} already exists":
