@@ -246,7 +246,7 @@ def test_a_status_without_alerts_shows_nothing_and_a_cluster_without_a_log_store
     missing = "rpc error: code = Unknown desc = loki not configured, is it running in the same namespace as pachd?"
     assert connected.fails("loki", "{}") == missing
     assert connected.fails("kube-events") == missing
-    assert connected.fails("loki", "{}", "--since", "x") == "parse since('\\x00'): time: invalid duration \"x\""
+    assert connected.fails("loki", "{}", "--since", "x") == 'parse since("0s"): time: invalid duration "x"'
 
 
 def test_tasks_are_those_of_a_service_that_has_them(connected):
@@ -254,3 +254,18 @@ def test_tasks_are_those_of_a_service_that_has_them(connected):
     assert connected.ok("list", "task", "pfs", "-n", "x", "-g", "y").out == ""
     assert connected.fails("list", "task", "pps", "-g", "y") == "must set a task namespace to list a group"
     assert connected.fails("list", "task", "auth") == "auth is not a valid task service"
+
+
+def test_a_folder_in_a_files_place_is_opened_and_cannot_be_read(connected):
+    spec = "malformed pipeline spec: yaml: input error: read .: is a directory"
+    assert connected.fails("create", "pipeline", "-f", ".") == spec
+    assert connected.fails("validate", "pipeline", "-f", ".") == spec
+    assert connected.fails("create", "pipeline", "--jsonnet", ".") == (
+        'could not read Jsonnet file ".": read .: is a directory'
+    )
+    assert connected.fails("update", "defaults", "--cluster", "-f", ".") == (
+        "could not read input as YAML: could not read all: read .: is a directory"
+    )
+    assert connected.fails("create", "secret", "-f", ".") == "read .: is a directory"
+    connected.ok("create", "repo", "data")
+    connected.ok("put", "file", "data@master", "-i", ".")

@@ -202,3 +202,12 @@ def test_history_is_none_all_or_a_number():
     assert [address.history(text) for text in ("none", "all", "3")] == [0, -1, 3]
     with pytest.raises(Failure, match=r"error parsing history flag: strconv\.Atoi"):
         address.history("some")
+
+
+def test_colours_are_off_when_no_color_is_set_to_whatever(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "")
+    tables.set_colours(True)
+    assert tables.coloured("running", "green") == "running"
+    monkeypatch.delenv("NO_COLOR")
+    tables.set_colours(True)
+    assert tables.coloured("running", "green") == "\x1b[32mrunning\x1b[0m"

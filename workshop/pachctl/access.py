@@ -13,7 +13,7 @@ from workshop.pachctl.messages import Message
 from workshop.pachctl.output import Encoder, read_line
 from workshop.pachctl.protocol import schema
 from workshop.pachctl.protojson import parse
-from workshop.pachctl.sources import go_error
+from workshop.pachctl.sources import read_error
 from workshop.pachctl.specs import read_json
 
 _CLUSTER = {"type": "CLUSTER"}
@@ -202,4 +202,4 @@ def settings(file: str) -> str:
         with open(file, "rb") as source:
             return source.read().decode("utf-8", "replace")
     except OSError as error:
-        raise Failure(f"could not read config from {quoted(file)}: {go_error('open', file, error)}") from None
+        raise Failure(f"could not read config from {quoted(file)}: {read_error(file, error)}") from None

@@ -71,7 +71,8 @@ def _apply(call: Call, update: bool, reprocess: bool) -> None:
 
 
 def _rendered(call: Call) -> str:
-    template, arguments = open_source(call.jsonnet), {}
+    unreadable = f"could not read Jsonnet file {quoted(call.jsonnet)}: "
+    template, arguments = open_source(call.jsonnet, unreadable=unreadable), {}
     for text in call.arg:
         key, equals, value = text.partition("=")
         if not equals:

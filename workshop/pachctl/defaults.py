@@ -53,7 +53,8 @@ def delete_defaults(call: Call) -> None:
 
 def _read(call: Call) -> str:
     if call.file != "-":
-        return open_source(call.file, f'could not open path "{call.file}" for reading: ')
+        before = f'could not open path "{call.file}" for reading: '
+        return open_source(call.file, before, "could not read input as YAML: could not read all: ")
     if not {"cluster", "project"} & call.given:
         raise Failure(_WHICH)
     return open_source("-")

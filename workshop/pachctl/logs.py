@@ -93,7 +93,7 @@ def _stored(call: Call, name: str, request: dict) -> Iterator[Message]:
     try:
         since = parse_duration(call.since if "since" in call.given else "24h")
     except ValueError as error:
-        raise Failure(f"parse since('\\x00'): {error}") from None
+        raise Failure(f"parse since({quoted(duration_text(0))}): {error}") from None
     request["since"] = {"seconds": since // 10**9, "nanos": since % 10**9}
     with in_full():
         yield from call.pachd.stream(f"{API}/{name}", "pps_v2.LokiLogMessage", request, of="pps_v2.LokiRequest")

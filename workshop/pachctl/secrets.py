@@ -7,7 +7,7 @@ from workshop.pachctl.connection import EMPTY
 from workshop.pachctl.errors import Failure
 from workshop.pachctl.jobs import API
 from workshop.pachctl.messages import Message
-from workshop.pachctl.sources import go_error
+from workshop.pachctl.sources import read_error
 from workshop.pachctl.tables import Table, ago
 
 _HEADER = "NAME\tTYPE\tCREATED"
@@ -19,7 +19,7 @@ def create_secret(call: Call) -> None:
         with open(call.file, "rb") as file:
             data = file.read()
     except OSError as error:
-        raise Failure(go_error("open", call.file, error)) from None
+        raise Failure(read_error(call.file, error)) from None
     call.pachd.call(f"{API}/CreateSecret", EMPTY, {"file": data})
 
 

@@ -31,14 +31,25 @@ def go_error(verb: str, path: str, error: OSError) -> str:
     return f"{verb} {path}: {reason(error)}"
 
 
+def read_error(path: str, error: OSError) -> str:
+    """Why a file cannot be read: Go opens a folder, too, and fails only to read it."""
+    return go_error("read" if isinstance(error, IsADirectoryError) else "open", path, error)
+
+
 def is_url(text: str) -> bool:
     """Whether this has a scheme, as net/url sees it."""
     scheme = urlsplit(text).scheme if ":" in text else ""
     return bool(scheme)
 
 
-def open_source(indicator: str, before: str = "") -> str:
-    """The text of a file, of a URL, or of standard input for "-"."""
+# what pachctl's reader of specs says before a file that opens but cannot be read
+UNREADABLE_SPEC = "malformed pipeline spec: yaml: input error: "
+
+
+def open_source(indicator: str, before: str = "", unreadable: str = UNREADABLE_SPEC) -> str:
+    """The text of a file, of a URL, or of standard input for "-". BEFORE is what is said before the failure to open it;
+    UNREADABLE, before the failure to read it.
+    """
     if indicator == "-":
         remind_of_stdin()
         return sys.stdin.buffer.read().decode("utf-8", "replace")
@@ -47,6 +58,8 @@ def open_source(indicator: str, before: str = "") -> str:
     try:
         with open(indicator, "rb") as file:
             return file.read().decode("utf-8", "replace")
+    except IsADirectoryError as error:
+        raise Failure(unreadable + read_error(indicator, error)) from None
     except OSError as error:
         text = f'could not open path "{indicator}": {go_error("open", indicator, error)}'
         raise Failure(before + text) from None

@@ -118,13 +118,13 @@ def _scalar(node: Any) -> Any:
 def read_json(text: str) -> str:
     """One YAML or JSON document as JSON. Raises Failure."""
     try:
-        found = list(documents(text))
+        found = next(documents(text), None)
     except ValueError as error:
         raise Failure(f"could not read input as YAML: could not unmarshal YAML: {error}") from None
-    if not found:
+    if found is None:
         raise Failure("could not read input as YAML: unexpected YAML kind 0")
     try:
-        return json_text(to_value(found[0]))
+        return json_text(to_value(found))
     except ValueError as error:
         raise Failure(f"could not read input as YAML: could not convert YAML to JSON: {error}") from None
 

@@ -20,7 +20,7 @@ _CODES = {"red": 31, "green": 32, "yellow": 33, "bright green": 92, "bright red"
 
 def set_colours(on: bool) -> None:
     """Colours are on unless --no-color or $NO_COLOR says otherwise; also into a pipe, as pachctl has it."""
-    _colours["on"] = on and not os.environ.get("NO_COLOR")
+    _colours["on"] = on and "NO_COLOR" not in os.environ
 
 
 def coloured(text: str, colour: str) -> str:

@@ -99,6 +99,8 @@ def _listed(path: str) -> Iterator[str]:
         try:
             with open(path, "rb") as file:
                 data = file.read()
+        except IsADirectoryError:
+            data = b""  # pachctl reads no line of a folder, and does not ask why
         except OSError as error:
             raise Failure(go_error("open", path, error)) from None
     yield from (line for line in os.fsdecode(data).splitlines() if line)

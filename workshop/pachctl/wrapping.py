@@ -16,6 +16,7 @@ from workshop.pachctl.address import is_id
 
 _MISSING = re.compile(r'(?:branch "[^"]*"|repo \S+|commit \S+) not found')
 _SURROUNDED = re.compile(r"pick commit tx: commit \S+ not found\n")
+_STORED = re.compile(r"error running request (\d+) of (\d+): ")
 _IN_TRANSACTION = {"FinishCommit": "finish commit in transaction: ", "GetFile": "get file: "}
 
 
@@ -29,9 +30,16 @@ def surrounded(
     """The text of a refusal of METHOD with what belongs before it. REQUEST is what was asked; `lacking` tells of a repo
     whether it ("repo") or its "project" is not there, and is asked only where the text does not say what is missing.
     """
+    if stored := _STORED.match(text):
+        cause = text[stored.end() :]
+        if stored[1] == stored[2]:  # the last of a transaction's requests is the one that is asked to be stored
+            cause = surrounded(method, request, cause, code, lacking)
+        before = "delete repo: " if method.endswith("/DeleteRepo") else ""
+        return before + stored[0] + cause.removeprefix(before)
     name, asked = method.rsplit("/", 1)[1], request or {}
     if _SURROUNDED.search(text):
-        return text
+        by_id = name == "CreateBranch" and (asked.get("head") or {}).get("id")
+        return re.sub(r'\nbranch "[^"]*"', '\nbranch ""', text) if by_id else text
     if name == "StartCommit":
         return _start_commit(asked, text)
     if name == "CreateProject" and text == f"project {asked['project']['name']} already exists":
