@@ -44,7 +44,7 @@ class Job:
         self.handler_stdin = settings.get("err_stdin")
         self.env = settings.get("env", {})  # before the datum's own variables
         self.late_env = settings.get("late_env", {})  # these win over everything
-        self.late_answer = encoded(self.late_env)
+        self.late_text, self.late_answer = _env_file(self.late_env), encoded(self.late_env)
         self.tries = max(1, settings.get("tries", 3))
         self.timeout = settings.get("timeout")  # seconds or None
         self.accepted = frozenset(settings.get("accept", ())) | {0}
@@ -52,6 +52,10 @@ class Job:
         self.account = settings.get("account")  # (uid, gid), what an engine is to call the user, or None
         self.batching = settings.get("batching", False)
         self.keep_output = settings.get("keep_output", True)
+
+    def whole(self, env):
+        """The variables of a run of user code, with those of a datum among them."""
+        return {**self.env, **env, **self.late_env}
 
 
 class Sandbox:
@@ -174,9 +178,8 @@ class Sandbox:
             self.stopping = False
 
     def _tries(self, job, key, index, env, inputs):
-        whole = {**job.env, **env, **job.late_env}
         # a batching process has the rest of it, and pays for each line that it reads
-        text = _env_file({**env, **job.late_env} if job.batching else whole)
+        text = _env_file(env) + job.late_text if job.batching else _env_file(job.whole(env))
         recovered, refused, reason, size, laid, ran = False, False, "", 0, 0, 0
         for number in range(1, job.tries + 1):
             refused = False
@@ -194,7 +197,7 @@ class Sandbox:
             laid += ready - begun
             deadline = None if job.timeout is None else time.monotonic() + job.timeout
             try:
-                reason = self._batched(job, key, env, deadline) if job.batching else self._single(job, whole, deadline)
+                reason = (self._batched if job.batching else self._single)(job, key, env, deadline)
             except Stopped:
                 if self.stopping:
                     raise
@@ -216,7 +219,7 @@ class Sandbox:
                     self.poller.retract(("started", key, index))
                     self.poller.emit(done, 200 + 100 * len(files))
                     return
-            elif reason != RESTARTED and job.handler and self._handled(job, whole, deadline):
+            elif reason != RESTARTED and job.handler and self._handled(job, env, deadline):
                 recovered = True
         state = RECOVERED if recovered else FAILED
         files = [] if refused else self._left_behind(job, key, index, inputs)
@@ -235,10 +238,10 @@ class Sandbox:
         except (Refused, OSError):
             return []
 
-    def _single(self, job, env, deadline):
+    def _single(self, job, key, env, deadline):
         """Run the command once; why it failed, "" if it did not."""
         try:
-            self.commands.start(job.command, env, job.stdin, job.folder, job.account)
+            self.commands.start(job.command, job.whole(env), job.stdin, job.folder, job.account)
         except Failed as error:
             self._say([str(error).encode()])
             return str(error)
@@ -264,7 +267,7 @@ class Sandbox:
             return False
         self.feeder.start(self.layout.pipes)
         try:
-            self.commands.start(job.handler, env, job.handler_stdin, job.folder, job.account)
+            self.commands.start(job.handler, job.whole(env), job.handler_stdin, job.folder, job.account)
             code = self.commands.wait(deadline)
         except Failed as error:
             self._say([str(error).encode()])
@@ -301,7 +304,7 @@ class Sandbox:
             if not self.commands.pid:
                 server.hang_up()
                 self.serving = key
-                self.commands.start(job.command, {**job.env, **job.late_env}, job.stdin, job.folder, job.account)
+                self.commands.start(job.command, job.whole({}), job.stdin, job.folder, job.account)
             for stage in ("ask", "work"):
                 while server.waiting is None:
                     left = None if deadline is None else deadline - time.monotonic()
@@ -337,9 +340,13 @@ class Sandbox:
 
 
 def _env_file(env):
-    """The text of /pfs/.env; a value that has lines is quoted as a shell would."""
-    quoted = {name: "'" + value.replace("'", "'\\''") + "'" for name, value in env.items() if "\n" in value}
-    return "".join([f"{name}={value}\n" for name, value in {**env, **quoted}.items()]).encode()
+    """The text of /pfs/.env."""
+    return "".join([f"{name}={_quoted(value)}\n" for name, value in env.items()]).encode()
+
+
+def _quoted(value):
+    """A value that has lines is quoted as a shell would."""
+    return "'" + value.replace("'", "'\\''") + "'" if "\n" in value else value
 
 
 def _signal_name(number):
