@@ -412,6 +412,8 @@ SPOILERS = (
     "rm /pfs/.scratch/datum/.env; echo wrong=1 > /pfs/.scratch/datum/.env; chmod 0 /pfs/.scratch/datum/.env",
     "rm -f $(realpath /pfs/.env); ln -s /nowhere $(realpath -m /pfs/.env)",
     "rm -rf /.pfs/* /.pfs/.env /pfs/*",
+    "for n in $(seq 100); do echo wrong=$n >> /pfs/.env; done; rm /pfs/data/c; touch /pfs/data/new",
+    "mkdir -p /pfs/out/d/e; touch /pfs/out/d/e/f /pfs/out/a; ln -s a /pfs/out/link; chmod 0 /pfs/out/d",
 )
 
 

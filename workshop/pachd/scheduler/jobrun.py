@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -314,7 +315,7 @@ class JobRun:
                 self.deposits.record(tx)
                 fresh = [(identity, records.encode(self.results[identity])) for identity in self.fresh]
                 records.keep_done(tx.db, self.job.row, fresh)
-                jobs.set_counters(tx, self.job, self._counters(self._skipped()), self._stats())
+                jobs.set_counters(tx, self.job, self._counters(self._skipped()), asdict(self.stats))
         if progress:
             self.fresh.clear()
             self.noted_at = now
@@ -322,16 +323,6 @@ class JobRun:
 
     def _skipped(self) -> int:
         return self.plan.same if self.plan is not None and self.phase == 2 else 0
-
-    def _stats(self) -> dict[str, int]:
-        stats = self.stats
-        return {
-            "download_time": stats.download_time,
-            "process_time": stats.process_time,
-            "upload_time": stats.upload_time,
-            "download_bytes": stats.download_bytes,
-            "upload_bytes": stats.upload_bytes,
-        }
 
     # ---------------------------------------------------------------- ends
 
@@ -350,7 +341,7 @@ class JobRun:
             jobs.set_state(tx, job, JobState.RUNNING)
             self.deposits.record(tx)
             output.write(tx, self.content, job, plan.base, self.results, plan.gone if self.phase == 2 else ())
-            jobs.set_counters(tx, job, self._counters(self._skipped()), self._stats())
+            jobs.set_counters(tx, job, self._counters(self._skipped()), asdict(self.stats))
             records.forget_done(tx.db, job.row)
             if egress:
                 jobs.set_state(tx, job, JobState.EGRESSING)

@@ -116,14 +116,21 @@ class Planner:
         listed = [(self.roots.get(s.position) or b"").hex() for s in inputs.sources]
         self.plan = Plan(json.dumps({**self.fixed, "roots": listed}, sort_keys=True))
 
-    def steps(self) -> Iterator[None]:
+    def same(self) -> bool:
+        """Whether the inputs are those of the base: then the plan is complete, and nothing is to be done."""
         plan = self.plan
         plan.base = base = find_base(self.db, self.job)
+        if base is None or self.every_job or records.plan_of(self.db, base.row) != plan.key:
+            return False
+        plan.total = plan.same = base.counters.total
+        return True
+
+    def steps(self) -> Iterator[None]:
+        if self.same():
+            return
+        base = self.plan.base
         if base is not None and not self.every_job:
             before = records.plan_of(self.db, base.row)
-            if before == plan.key:
-                plan.total = plan.same = base.counters.total
-                return
             if before and self._compare_changes(base, json.loads(before)):
                 return
         yield from self._enumerate(base)
