@@ -11,10 +11,10 @@ from workshop.pachd.model import META, JobName, PipelineName
 from workshop.pachd.pfs import rows
 from workshop.pachd.pps import datums as records
 from workshop.pachd.pps import jobs, pipelines
-from workshop.pachd.pps.datums import Stats
-from workshop.pachd.pps.records import Counters, Job, JobState, Pipeline
+from workshop.pachd.pps.records import Job, JobState, Pipeline
 from workshop.pachd.scheduler import output
 from workshop.pachd.scheduler.plan import Inputs, Plan, Planner, inputs_of
+from workshop.pachd.scheduler.results import Results
 
 if TYPE_CHECKING:
     from workshop.pachd.scheduler import Scheduler
@@ -77,8 +77,9 @@ def _plan(scheduler: Scheduler, db: sqlite3.Connection, pipeline: Pipeline, job:
 
 def _end(scheduler: Scheduler, tx: Any, job: Job, plan: Plan) -> None:
     jobs.set_state(tx, job, JobState.RUNNING)
-    output.write(tx, scheduler.content, job, plan.base, {}, ())
-    jobs.set_counters(tx, job, Counters(skipped=plan.same, total=plan.total), asdict(Stats()))
+    nothing = Results()
+    output.write(tx, scheduler.content, job, plan.base, nothing, ())
+    jobs.set_counters(tx, job, nothing.counters(plan.same, plan.total), asdict(nothing.stats))
     records.forget_done(tx.db, job.row)
     records.set_plan(tx.db, job.row, plan.key)
     jobs.finish(tx, job, JobState.SUCCESS)

@@ -66,11 +66,6 @@ class Plan:
     gone: list[bytes] = field(default_factory=list)
     same: int = 0
 
-    @property
-    def idle(self) -> bool:
-        """Whether the output is the base's to the byte."""
-        return self.base is not None and not (self.new or self.changed or self.gone)
-
 
 def inputs_of(db: sqlite3.Connection, pipeline: Pipeline, output: Commit) -> Inputs:
     """The commits that the job with this output commit reads: its direct provenance, by repo."""
