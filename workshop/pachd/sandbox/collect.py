@@ -2,14 +2,13 @@
 
 import os
 import stat
-import string
 from operator import attrgetter
 
 CHUNK = 1 << 20
 FEW = 100  # files of an output that are remembered, so that nobody has to look again when they go
 GLOB_CHARACTERS = "*?[]{}!()@+^"
 PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
-PLAIN = frozenset(string.ascii_letters + string.digits + "_-./ ,:;=#%&'\"$<>|~`\\")
+PLAIN = PRINTABLE - frozenset(GLOB_CHARACTERS)
 CANNOT = "cannot upload file produced by the user code because its name cannot be represented in PFS: "
 
 

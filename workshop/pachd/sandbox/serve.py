@@ -37,12 +37,13 @@ FULL_PACK = 256 << 20
 class Job:
     """What the datums of one job have in common."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, port):
         self.command = settings["cmd"]
         self.stdin = settings.get("stdin")  # bytes or None
         self.handler = settings.get("err_cmd") or []
         self.handler_stdin = settings.get("err_stdin")
-        self.env = settings.get("env", {})  # before the datum's own variables
+        # Before the datum's own variables; the port is where NextDatum is to be called.
+        self.env = {**settings.get("env", {}), "PPS_WORKER_GRPC_PORT": str(port)}
         self.late_env = settings.get("late_env", {})  # these win over everything
         self.late_text, self.late_answer = _env_file(self.late_env), encoded(self.late_env)
         self.tries = max(1, settings.get("tries", 3))
@@ -125,7 +126,7 @@ class Sandbox:
             if key in self.jobs:
                 self.queue += [(key, datum) for datum in rest[0]] + [(key, None)] * rest[1]
         elif kind == "job":
-            self.jobs[key] = Job(rest[0])
+            self.jobs[key] = Job(rest[0], self.server.port)
             # A writer remembers what it wrote, but what earlier jobs wrote may be gone: an open one starts anew.
             self._roll(self.packs.number)
         elif kind == "stop":

@@ -257,14 +257,15 @@ class Scheduler:
         pool.close()
 
     def _let_go(self) -> None:
-        """Close the processes of workers that have been idle for a while."""
+        """Close the processes of workers that have been idle for a while, and of those that do not come up."""
         now = time.monotonic()
-        for name, pool in self.pools.items():
-            if name not in self.runs:
-                for worker in list(pool.open_workers()):
-                    if now - worker.used_at > IDLE:
-                        self._unregister(worker)
-                        worker.close()
+        for name, pool in list(self.pools.items()):
+            for worker in list(pool.open_workers()):
+                if worker.sandbox is not None and worker.sandbox.late():
+                    self._lost(worker, self.runs.get(name), "the worker's sandbox does not come up")
+                elif name not in self.runs and now - worker.used_at > IDLE:
+                    self._unregister(worker)
+                    worker.close()
 
     # ---------------------------------------------------------------- workers
 
