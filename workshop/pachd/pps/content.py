@@ -69,7 +69,8 @@ class Content:
 
     def lay_out(self, db: sqlite3.Connection, files: list[File]) -> list[list[Any]]:
         """For each file or directory of a datum: the (path, size, [(pack, offset, length)]) of all files in it."""
-        listed = [list(self.below(db, file)) for file in files]
+        trees = self.store.trees(db)
+        listed = [list(self._below(trees, file.entry)) for file in files]
         names = [chunk for some in listed for _, _, chunks in some for chunk in chunks]
         places = iter(self.store.blobs.locate(db, names) if names else ())
         return [[(path, size, [next(places)[:3] for _ in chunks]) for path, size, chunks in some] for some in listed]

@@ -123,13 +123,15 @@ class JobRun:
             tasks = plan.new if self.phase == 1 else plan.changed
             self._enqueue([task for task in tasks if task.id not in self.results])
             tasks.clear()
-        if self.queue and not self.seen_running and not self.over:
+        begins = bool(self.queue) and not self.seen_running and not self.over
+        self._dispatch()  # the workers begin while it is written down that they do
+        if begins:
             self.seen_running = True
             self.journal.say(f"started processing {len(self.tasks)} datums, {plan.same} are unchanged")
             with self.scheduler.pfs.transaction() as tx:
                 jobs.set_state(tx, self.job, JobState.RUNNING)
                 jobs.set_counters(tx, self.job, self._counters(0))
-        return self._dispatch()
+        return None
 
     def _enqueue(self, tasks: list[Task]) -> None:
         sizes = [sum(file.size for file in task.datum) for task in tasks]
@@ -232,9 +234,7 @@ class JobRun:
         if state == "failed" and self.failed is None:
             self.failed, self.last_words = task.id, self.journal.last(task.id.hex())
         worker.chunk = better_chunk(worker.chunk, (laid + ran + collected) / 1e9)
-        if self.queue:
-            self._dispatch()
-        elif not self.running:
+        if not self.queue and not self.running:  # else the next turn hands out more
             self._next_phase()
 
     def _outputs(self, index: int, files: list[Any]) -> list[records.Output]:
