@@ -179,8 +179,9 @@ class Sandbox:
             self.stopping = False
 
     def _tries(self, job, key, index, env, inputs):
+        whole = job.whole(env)
         # a batching process has the rest of it, and pays for each line that it reads
-        text = _env_file(env) + job.late_text if job.batching else _env_file(job.whole(env))
+        text = _env_file(env) + job.late_text if job.batching else _env_file(whole)
         recovered, refused, reason, size, laid, ran = False, False, "", 0, 0, 0
         for number in range(1, job.tries + 1):
             refused = False
@@ -198,7 +199,7 @@ class Sandbox:
             laid += ready - begun
             deadline = None if job.timeout is None else time.monotonic() + job.timeout
             try:
-                reason = (self._batched if job.batching else self._single)(job, key, env, deadline)
+                reason = self._batched(job, key, env, deadline) if job.batching else self._single(job, whole, deadline)
             except Stopped:
                 if self.stopping:
                     raise
@@ -220,7 +221,7 @@ class Sandbox:
                     self.poller.retract(("started", key, index))
                     self.poller.emit(done, 200 + 100 * len(files))
                     return
-            elif reason != RESTARTED and job.handler and self._handled(job, env, deadline):
+            elif reason != RESTARTED and job.handler and self._handled(job, whole, deadline):
                 recovered = True
         state = RECOVERED if recovered else FAILED
         files = [] if refused else self._left_behind(job, key, index, inputs)
@@ -239,10 +240,10 @@ class Sandbox:
         except (Refused, OSError):
             return []
 
-    def _single(self, job, key, env, deadline):
+    def _single(self, job, env, deadline):
         """Run the command once; why it failed, "" if it did not."""
         try:
-            self.commands.start(job.command, job.whole(env), job.stdin, job.folder, job.account)
+            self.commands.start(job.command, env, job.stdin, job.folder, job.account)
         except Failed as error:
             self._say([str(error).encode()])
             return str(error)
@@ -268,7 +269,7 @@ class Sandbox:
             return False
         self.feeder.start(self.layout.pipes)
         try:
-            self.commands.start(job.handler, job.whole(env), job.handler_stdin, job.folder, job.account)
+            self.commands.start(job.handler, env, job.handler_stdin, job.folder, job.account)
             code = self.commands.wait(deadline)
         except Failed as error:
             self._say([str(error).encode()])
