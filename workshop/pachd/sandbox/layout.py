@@ -28,7 +28,7 @@ class Layout:
         self._mode = (0o777, 0o666) if open_to_all else (0o755, 0o644)  # user code may run as somebody else
         self.pipes = []
         self.left = None  # all that lies in `out`, when it is known and nothing but files: told by whoever looked
-        self._laid = []  # the files of the inputs
+        self._laid = []  # the files of the inputs, but for those in folders, which may be links elsewhere by then
         self._shape = None  # of the datum before: whether its inputs lie in memory, and their names
         self._env = -1
         self._handles = {}
@@ -71,7 +71,8 @@ class Layout:
                 if parent not in made:
                     os.makedirs(parent, self._mode[0], exist_ok=True)
                     made.add(parent)
-                self._laid.append(target)
+                if parent == root:
+                    self._laid.append(target)
                 if flags & 2:
                     os.mkfifo(target, 0o666)
                     self.pipes.append((target, size, extents))
