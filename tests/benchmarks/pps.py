@@ -197,39 +197,63 @@ def _first_runs(options, number: int) -> dict[str, str]:
     }
 
 
-LOOP = (
-    "import os, shutil\nfrom python_pachyderm import Client\nworker = Client().worker\nwhile True:\n"
-    "    with worker.batch_datum():\n        shutil.copy(os.environ['data'], '/pfs/out/')\n"
-)
+LOOPS = {  # user code that copies its datum, by how it asks for the next one
+    "python_pachyderm": "import os, shutil\nfrom python_pachyderm import Client\nworker = Client().worker\n"
+    "while True:\n    with worker.batch_datum():\n        shutil.copy(os.environ['data'], '/pfs/out/')\n",
+    "a bare gRPC channel": "import grpc, os, shutil\n"
+    "channel = grpc.insecure_channel('127.0.0.1:' + os.environ['PPS_WORKER_GRPC_PORT'])\n"
+    "ask = channel.unary_unary('/pachyderm.worker.Worker/NextDatum')\nwhile True:\n    ask(b'')\n"
+    "    for name in os.listdir('/pfs/data'):\n        shutil.copyfile('/pfs/data/' + name, '/pfs/out/' + name)\n",
+    "a bare socket": """import os, shutil, socket, struct
+sock = socket.create_connection(("127.0.0.1", int(os.environ["PPS_WORKER_GRPC_PORT"])))
+sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def frame(kind, flags, stream, body):
+    return struct.pack(">BHBBI", 0, len(body), kind, flags, stream) + body
+path = b"/pachyderm.worker.Worker/NextDatum"
+headers = b"\\x83\\x86\\x04" + bytes([len(path)]) + path + b"\\x0f\\x10\\x10application/grpc"
+sock.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + frame(4, 0, 0, b"") + frame(4, 1, 0, b""))
+stream = 1
+while True:
+    sock.sendall(frame(1, 4, stream, headers) + frame(0, 1, stream, bytes(5)) + frame(8, 0, 0, b"\\0\\0\\2\\0"))
+    answer = b""
+    while not answer.endswith(b"grpc-status\\x010"):
+        answer = sock.recv(65536)
+        if not answer:
+            raise SystemExit
+    for name in os.listdir("/pfs/data"):
+        shutil.copyfile("/pfs/data/" + name, "/pfs/out/" + name)
+    stream += 2
+""",
+}
 
 
 def row_2(options) -> None:
-    """The same, batched."""
-    found, walls = [], []
-    for _ in range(options.repeat):
-        daemon = Daemon()
-        try:
-            daemon.client.create_repo("data")
-            daemon.put("data", some_files(options.files))
-            costs = {}
-            for size in (options.files // 10, options.files):
-                glob = "/*" if size == options.files else "/f0000*"
-                name = f"p{size}"
-                before, begun = daemon.cpu(), time.perf_counter()
-                job = daemon.make(name, [sys.executable, "-c", LOOP], pfs_input("data", glob), 2, batching=True)
-                info = daemon.wait(name, job)
-                costs[info.data_total] = (daemon.cpu() - before, time.perf_counter() - begun)
-                daemon.client.delete_pipeline(name)
-            (few, (cpu_few, wall_few)), (many, (cpu_many, wall_many)) = sorted(costs.items())
-            found.append((cpu_many - cpu_few) / (many - few) * 1000)
-            walls.append((wall_many - wall_few) / (many - few) * 1000)
-        finally:
-            daemon.close()
-    print(
-        f"row 2 batched: {statistics.median(found):.3f} ms CPU and {statistics.median(walls):.3f} "
-        f"ms wall a datum, user code "
-        f"and its client included, starts of processes not (bar 0.15 ms)"
-    )
+    """The same, batched: with the unmodified client, and with what asks for datums more cheaply."""
+    for kind, loop in LOOPS.items():
+        found, walls = [], []
+        for _ in range(options.repeat):
+            daemon = Daemon()
+            try:
+                daemon.client.create_repo("data")
+                daemon.put("data", some_files(options.files))
+                costs = {}
+                for size in (options.files // 10, options.files):
+                    glob = "/*" if size == options.files else "/f0000*"
+                    name = f"p{size}"
+                    before, begun = daemon.cpu(), time.perf_counter()
+                    job = daemon.make(name, [sys.executable, "-c", loop], pfs_input("data", glob), 2, batching=True)
+                    info = daemon.wait(name, job)
+                    costs[info.data_total] = (daemon.cpu() - before, time.perf_counter() - begun)
+                    daemon.client.delete_pipeline(name)
+                (few, (cpu_few, wall_few)), (many, (cpu_many, wall_many)) = sorted(costs.items())
+                found.append((cpu_many - cpu_few) / (many - few) * 1000)
+                walls.append((wall_many - wall_few) / (many - few) * 1000)
+            finally:
+                daemon.close()
+        print(
+            f"row 2 batched, asked for through {kind}: {statistics.median(found):.3f} ms CPU and "
+            f"{statistics.median(walls):.3f} ms wall a datum, user code included, starts of processes not (bar 0.15 ms)"
+        )
 
 
 def row_3(options) -> None:

@@ -151,7 +151,7 @@ def test_the_datum_s_variables_are_set_and_written_to_the_env_file(best):
     env = {"data": "/pfs/data/a", "MINE": "two\nlines"}
     settings = {"env": env, "late_env": {"PACH_JOB_ID": "j"}}
     out = best.run('echo "$data $PACH_JOB_ID"; cut -d= -f1 /pfs/.env | grep -v "^lines"', **settings)
-    assert out.log == ["/pfs/data/a j", "PATH", "HOME", "data", "MINE", "PACH_JOB_ID"]
+    assert out.log == ["/pfs/data/a j", "PATH", "HOME", "PPS_WORKER_GRPC_PORT", "data", "MINE", "PACH_JOB_ID"]
 
 
 def test_standard_input_is_what_the_spec_says_and_else_empty(bench):
@@ -412,6 +412,8 @@ SPOILERS = (
     "rm /pfs/.scratch/datum/.env; echo wrong=1 > /pfs/.scratch/datum/.env; chmod 0 /pfs/.scratch/datum/.env",
     "rm -f $(realpath /pfs/.env); ln -s /nowhere $(realpath -m /pfs/.env)",
     "rm -rf /.pfs/* /.pfs/.env /pfs/*",
+    "for n in $(seq 100); do echo wrong=$n >> /pfs/.env; done; rm /pfs/data/c; touch /pfs/data/new",
+    "mkdir -p /pfs/out/d/e; touch /pfs/out/d/e/f /pfs/out/a; ln -s a /pfs/out/link; chmod 0 /pfs/out/d",
 )
 
 
@@ -422,9 +424,18 @@ def test_whatever_user_code_makes_of_pfs_the_next_datum_finds_its_own(bench, scr
         bench.run("sleep 0.03", inputs=bench.inputs(data={f"/{name}": name}))
     bench.run(script, inputs=bench.inputs(data={"/c": "c"}))
     assert Path("/nowhere").exists() is False
-    look = "ls -A | grep -v scratch | LC_ALL=C sort; grep -v ^PATH= .env; find -L data out | LC_ALL=C sort; cat data/d"
+    variables = "grep -Ev '^(PATH|PPS_WORKER_GRPC_PORT)=' .env"
+    look = f"ls -A | grep -v scratch | LC_ALL=C sort; {variables}; find -L data out | LC_ALL=C sort; cat data/d"
     out = bench.run(f"cd /pfs; {look}", env={"MINE": "1"}, inputs=bench.inputs(data={"/d": "d"}))
     assert out.log == [".env", "data", "out", "HOME=/", "MINE=1", "data", "data/d", "out", "d"], out.reason
+
+
+def test_what_a_folder_of_an_input_was_made_to_lead_to_stays(best, tmp_path):
+    (tmp_path / "f").write_text("mine")
+    spoil = f"rm -r /pfs/data/sub; ln -s {tmp_path} /pfs/data/sub"
+    for script in ("sleep 0.03", "sleep 0.03", spoil, "cat /pfs/data/sub/f"):
+        out = best.run(script, inputs=best.inputs(data={"/sub/f": "its own"}))
+    assert out.log == ["its own"] and (tmp_path / "f").read_text() == "mine"
 
 
 def test_large_inputs_lie_on_the_disk_and_small_ones_where_they_cost_least(best):

@@ -88,7 +88,7 @@ def launch(log: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
 class Spares:
     """Sandbox processes started ahead, so that a pipeline's first datum does not wait for an interpreter to come up."""
 
-    def __init__(self, log: Path, number: int = 3) -> None:
+    def __init__(self, log: Path, number: int = 4) -> None:
         self._log, self._number = log, number
         self._ready: list[subprocess.Popen[bytes]] = []
 
@@ -142,16 +142,18 @@ class Sandbox:
         self._outgoing = bytearray()
         self._partial = bytearray()
         self.blocked: Callable[[], None] = lambda: None  # called when a command does not fit into the pipe
-        self.facts: dict[str, Any] = {}
-        self.mode = ""
+        self.facts: dict[str, Any] = {}  # what it said when it was ready
+        modes = list(modes)
+        self.mode = modes[0] if len(modes) == 1 else ""
         self.port = 0
+        self._due = time.monotonic() + START_LIMIT
         settings = {
             "folder": str(place.folder),
             "pfs": str(place.pfs),
             "root": str(place.folder / "root"),
             "packs": str(place.packs),
             "code": {where: str(folder) for where, folder in place.code.items()},
-            "modes": list(modes),
+            "modes": modes,
             "pack": pack,
             "batching": batching,
             "open_to_all": open_to_all,
@@ -244,6 +246,10 @@ class Sandbox:
         return found
 
     # ---------------------------------------------------------------- ends
+
+    def late(self) -> bool:
+        """Whether it should have been ready by now and is not."""
+        return not self.facts and time.monotonic() > self._due
 
     def alive(self) -> bool:
         return self._process.poll() is None

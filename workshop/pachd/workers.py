@@ -139,7 +139,7 @@ class Worker:
         self.starts = 0
 
     def start(self) -> Sandbox:
-        """The worker's sandbox, started if need be. Raises SandboxLost."""
+        """The worker's sandbox, started if need be: it takes commands before it is ready. Raises SandboxLost."""
         if self.sandbox is None:
             pool, shared = self.pool, self.pool.shared
             place = Place(pool.folder / str(self.number), shared.store.blobs.folder, pool.code(), pool.engine())
@@ -153,7 +153,6 @@ class Worker:
                 open_to_all=bool(pool.account) or place.engine is not None,
                 process=shared.spares.take() if shared.spares is not None else None,
             )
-            self.sandbox.wait_for("ready")
             self.jobs.clear()
             self.waiting.clear()
             self.current = None
@@ -179,13 +178,12 @@ class Worker:
         self.sent_at = self.used_at = time.monotonic()
 
     def _settled(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """The settings with what only this worker knows: its name, its port, where its /pfs is."""
+        """The settings with what only this worker knows: its name, where its /pfs is."""
         assert self.sandbox is not None
         env = {
             **settings["env"],
             "PPS_POD_NAME": self.name,
             "PPS_WORKER_IP": "127.0.0.1",
-            "PPS_WORKER_GRPC_PORT": str(self.sandbox.port),
         }
         if self.sandbox.mode != "paths":
             return {**settings, "env": env}

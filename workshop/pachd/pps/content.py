@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from workshop.pachd import glob
 from workshop.pachd.datums import File, Source
 from workshop.pachd.pfs import commits
 from workshop.pachd.pfs.rows import Commit
-from workshop.pachd.pps.datums import Output, Record
+from workshop.pachd.pps.datums import Output, Record, encode
 from workshop.pachd.store import Store
 from workshop.pachd.store import blobs as stored
 from workshop.pachd.store.maps import Maps
@@ -68,7 +69,8 @@ class Content:
 
     def lay_out(self, db: sqlite3.Connection, files: list[File]) -> list[list[Any]]:
         """For each file or directory of a datum: the (path, size, [(pack, offset, length)]) of all files in it."""
-        listed = [list(self.below(db, file)) for file in files]
+        trees = self.store.trees(db)
+        listed = [list(self._below(trees, file.entry)) for file in files]
         names = [chunk for some in listed for _, _, chunks in some for chunk in chunks]
         places = iter(self.store.blobs.locate(db, names) if names else ())
         return [[(path, size, [next(places)[:3] for _ in chunks]) for path, size, chunks in some] for some in listed]
@@ -128,13 +130,13 @@ class Content:
         """The files that a datum wrote."""
         return self.all_files(db, record.out_root) if record.out_root else record.outputs
 
-    def compact(self, db: sqlite3.Connection, record: Record) -> Record:
-        """The record with a long list of outputs as a tree of its own."""
-        if len(record.outputs) > INLINE or any(len(chunks) > INLINE for _, _, chunks in record.outputs):
-            trees = self.store.trees(db)
-            puts = [Put(path, "", stored.Content(size, chunks)) for path, size, chunks in record.outputs]
-            record.out_root, record.outputs = trees.edit(None, puts), []
-        return record
+    def compact(self, db: sqlite3.Connection, record: Record, encoded: bytes) -> bytes:
+        """The encoded record as a job's map keeps it: with a long list of outputs as a tree of its own."""
+        if len(record.outputs) <= INLINE and all(len(chunks) <= INLINE for _, _, chunks in record.outputs):
+            return encoded
+        trees = self.store.trees(db)
+        puts = [Put(path, "", stored.Content(size, chunks)) for path, size, chunks in record.outputs]
+        return encode(replace(record, out_root=trees.edit(None, puts), outputs=[]))
 
     def without_datums(self, db: sqlite3.Connection, root: bytes) -> bytes | None:
         """A tree without the files of any datum: what users wrote themselves."""

@@ -41,15 +41,24 @@ def get(db: sqlite3.Connection, name: JobName) -> Job:
 
 def unfinished(db: sqlite3.Connection, pipeline: PipelineName | None = None) -> list[Job]:
     """The jobs that are not over (of one pipeline), oldest first."""
-    where, values = f"WHERE {UNFINISHED_SQL}", []
+    where, values = f"INDEXED BY jobs_unfinished WHERE {UNFINISHED_SQL}", []
     if pipeline is not None:
         where, values = f"{where} AND project = ? AND pipeline = ?", [pipeline.project, pipeline.name]
     return [job_of(row) for row in db.execute(f"{_SELECT} {where} ORDER BY id", values)]
 
 
 def unfinished_rows(db: sqlite3.Connection) -> Iterator[sqlite3.Row]:
-    """id, project, pipeline, set_id and state of the jobs that are not over, oldest first: what is looked at often."""
-    return db.execute(f"SELECT id, project, pipeline, set_id, state FROM job WHERE {UNFINISHED_SQL} ORDER BY id")
+    """What is looked at often of the jobs that are not over, oldest first: their names and states, and whether an input
+    is unfinished (`waits`).
+    """
+    return db.execute(
+        f"SELECT id, project, pipeline, set_id, state, EXISTS ("
+        " SELECT 1 FROM repo r JOIN commits c ON c.repo = r.id AND c.set_id = job.set_id"
+        " JOIN commit_provenance ON downstream = c.id JOIN commits u ON u.id = upstream"
+        " WHERE r.project = job.project AND r.name = job.pipeline AND r.type = ? AND u.finished IS NULL) AS waits"
+        f" FROM job INDEXED BY jobs_unfinished WHERE {UNFINISHED_SQL} ORDER BY id",
+        (USER,),
+    )
 
 
 def of_pipeline(db: sqlite3.Connection, pipeline: PipelineName) -> list[Job]:

@@ -61,7 +61,7 @@ def keep(tx: Any, job: Job) -> None:
         if before is not None:
             content.take_out(tx.db, edits, identity, before)
         content.put_in(tx.db, edits, identity, record)
-        compact[identity] = datums.encode(content.compact(tx.db, record))
+        compact[identity] = content.compact(tx.db, record, data)
     content.write(tx, output, output.root, edits)
     tx.db.execute("UPDATE job SET datums = ? WHERE id = ?", (datums.update(maps, old, compact), job.row))
     datums.forget_done(tx.db, job.row)

@@ -13,6 +13,7 @@ DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4,
 ACK = END_STREAM = 1
 END_HEADERS = 4
 PADDED, PRIORITY = 8, 32
+PATIENCE = 10  # seconds that an answer may take to be read
 
 
 def _literal(name, value):
@@ -35,7 +36,12 @@ GOOD_END = _literal(b"grpc-status", b"0")
 
 
 def frame(kind, flags, stream, body=b""):
-    return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body
+    size = len(body)
+    return struct.pack(">BHBBI", size >> 16, size & 0xFFFF, kind, flags, stream) + body
+
+
+BEGINNING = frame(HEADERS, END_HEADERS, 0, OPENING)[:5]
+ENDING = frame(HEADERS, END_HEADERS | END_STREAM, 0, GOOD_END)[:5]
 
 
 def varint(value):
@@ -89,7 +95,7 @@ class Connection:
 
     def readable(self):
         try:
-            data = self.sock.recv(1 << 16)
+            data = self.sock.recv(1 << 16, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
@@ -104,14 +110,15 @@ class Connection:
             self.buffer = self.buffer[len(PREFACE) :]
             self.greeted = True
             self.send(frame(SETTINGS, 0, 0))
-        while len(self.buffer) >= 9:
-            size = int.from_bytes(self.buffer[:3], "big")
-            if len(self.buffer) < 9 + size:
-                return
-            kind, flags = self.buffer[3], self.buffer[4]
-            stream = int.from_bytes(self.buffer[5:9], "big") & 0x7FFFFFFF
-            body, self.buffer = self.buffer[9 : 9 + size], self.buffer[9 + size :]
-            self._frame(kind, flags, stream, body)
+        data, at = self.buffer, 0
+        while len(data) - at >= 9:
+            end = at + 9 + int.from_bytes(data[at : at + 3], "big")
+            if len(data) < end:
+                break
+            stream = int.from_bytes(data[at + 5 : at + 9], "big") & 0x7FFFFFFF
+            self._frame(data[at + 3], data[at + 4], stream, data[at + 9 : end])
+            at = end
+        self.buffer = data[at:]
 
     def _frame(self, kind, flags, stream, body):
         if kind == SETTINGS and not flags & ACK:
@@ -143,9 +150,9 @@ class Connection:
     def answer(self, stream, body):
         """A NextDatumResponse, encoded."""
         message = b"\0" + struct.pack(">I", len(body)) + body
-        frames = [frame(HEADERS, END_HEADERS, stream, OPENING)]
-        frames += [frame(DATA, 0, stream, message[at : at + 16384]) for at in range(0, len(message), 16384)]
-        self.send(b"".join(frames) + frame(HEADERS, END_HEADERS | END_STREAM, stream, GOOD_END))
+        frames = [frame(DATA, 0, stream, message[at : at + 16384]) for at in range(0, len(message), 16384)]
+        number = struct.pack(">I", stream)
+        self.send(b"".join((BEGINNING, number, OPENING, *frames, ENDING, number, GOOD_END)))
 
     def refuse(self, stream, text):
         """An UNKNOWN error with a text."""
@@ -174,7 +181,8 @@ class Server:
         except OSError:
             return
         sock.setblocking(True)
-        sock.settimeout(10)  # a client that does not read its answer must not hold up the worker for ever
+        # A client that does not read its answer must not hold up the worker for ever.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(self, sock)
         self._connections[sock.fileno()] = connection

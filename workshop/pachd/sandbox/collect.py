@@ -2,12 +2,13 @@
 
 import os
 import stat
-import string
+from operator import attrgetter
 
 CHUNK = 1 << 20
+FEW = 100  # files of an output that are remembered, so that nobody has to look again when they go
 GLOB_CHARACTERS = "*?[]{}!()@+^"
 PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
-PLAIN = frozenset(string.ascii_letters + string.digits + "_-./ ,:;=#%&'\"$<>|~`\\")
+PLAIN = PRINTABLE - frozenset(GLOB_CHARACTERS)
 CANNOT = "cannot upload file produced by the user code because its name cannot be represented in PFS: "
 
 
@@ -49,9 +50,11 @@ class Collector:
             place, shown = stack.pop()
             try:
                 with _opened(place, os.scandir) as entries:
-                    found = sorted(entries, key=lambda entry: entry.name)
+                    found = sorted(entries, key=_by_name)
             except OSError as error:
                 raise Refused(f"open {self._shown(place)}: {_words(error)}") from None
+            if place == folder and len(found) <= FEW and all(map(_is_plain, found)):
+                self.layout.left = [entry.path for entry in found]
             for entry in found:
                 path = f"{shown}/{entry.name}"
                 if entry.is_symlink():
@@ -160,6 +163,13 @@ class Collector:
             os.close(handle)
         self.total += size
         self.give(path, size, chunks)
+
+
+_by_name = attrgetter("name")
+
+
+def _is_plain(entry):
+    return entry.is_file(follow_symlinks=False)
 
 
 def _opened(place, action):

@@ -27,8 +27,13 @@ class Layout:
         self.foreign = False  # user code has another root: its links are not ours to follow
         self._mode = (0o777, 0o666) if open_to_all else (0o755, 0o644)  # user code may run as somebody else
         self.pipes = []
+        self.left = None  # all that lies in `out`, when it is known and nothing but files: told by whoever looked
+        self._laid = []  # the files of the inputs, but for those in folders, which may be links elsewhere by then
+        self._shape = None  # of the datum before: whether its inputs lie in memory, and their names
+        self._env = -1
         self._handles = {}
-        self._settled = {}  # directory -> (what it was seen to hold, its time of change): see _as_it_was
+        # Directory -> (what it was seen to hold, its time of change), or None: see _as_it_was.
+        self._settled = dict.fromkeys([folder, self.scratch, *([memory] if memory else [])])
         os.umask(0 if open_to_all else 0o022)
         empty(folder)
         os.makedirs(self.out, self._mode[0])
@@ -42,20 +47,16 @@ class Layout:
         An extent is (pack number, offset, length). Flags: 1 = empty files, 2 = lazy: named pipes, which `pipes` then
         lists for whoever feeds them. What an earlier datum left behind is removed first.
         """
-        self.pipes = []
-        names = {name for name, _, _ in inputs}
         in_memory = bool(self.memory) and _small(inputs)
-        links = ({ENV} | names if in_memory else {ENV}) if self.memory else set()
-        kept = self._sweep(self.scratch, {OUT} if in_memory else {OUT} | names, links)
-        if OUT not in kept:
-            os.mkdir(self.out, self._mode[0])
-        for name in links - kept:
-            os.symlink(f"{self.memory}/{name}", f"{self.scratch}/{name}")
-        if self.memory:
-            in_there = self._sweep(self.memory, names if in_memory else set())
-            kept = in_there if in_memory else kept
         place = self.memory if in_memory else self.scratch
-        made = {f"{place}/{name}" for name in kept}
+        shape = (in_memory, [name for name, _, _ in inputs])
+        if self._stands(shape):
+            made = {f"{place}/{name}" for name in shape[1]}
+            self._clear(made)
+        else:
+            made = self._build(place, set(shape[1]), in_memory)
+            self._shape = shape
+        self.pipes, self._laid, self.left = [], [], None
         written = 0
         for name, flags, files in inputs:
             root = f"{place}/{name}"
@@ -70,20 +71,65 @@ class Layout:
                 if parent not in made:
                     os.makedirs(parent, self._mode[0], exist_ok=True)
                     made.add(parent)
+                if parent == root:
+                    self._laid.append(target)
                 if flags & 2:
                     os.mkfifo(target, 0o666)
                     self.pipes.append((target, size, extents))
                     continue
                 self._file(target, () if flags & 1 else extents)
                 written += 0 if flags & 1 else size
-        home = self.memory or self.scratch
-        try:
-            self._file(f"{home}/{ENV}", (), env_text)
-        except OSError:  # user code made something else of it
-            remove(f"{home}/{ENV}")
-            self._file(f"{home}/{ENV}", (), env_text)
-        self._link(names | {OUT, ENV})
+        os.pwrite(self._env, env_text, 0)
+        os.ftruncate(self._env, len(env_text))
         return written
+
+    def _stands(self, shape):
+        """Whether all directories are as the datum before, of the same shape, needed them."""
+        try:
+            return shape == self._shape and all(
+                known is not None and os.stat(folder).st_ctime_ns == known[1] for folder, known in self._settled.items()
+            )
+        except OSError:
+            return False
+
+    def _clear(self, roots):
+        """Empty the directories of the inputs and `out`: first of the files that are known to lie there."""
+        try:
+            for path in self._laid + (self.left or []):
+                os.unlink(path)
+        except OSError:  # user code did
+            self.left = None
+        for root in roots:
+            empty(root)
+        if self.left is None:
+            empty(self.out)
+
+    def _build(self, place, names, in_memory):
+        """Make and empty the directories that a datum needs; those of inputs that are there."""
+        links = ({ENV} | names if in_memory else {ENV}) if self.memory else set()
+        kept = self._sweep(self.scratch, {OUT} if in_memory else {OUT} | names, links)
+        if OUT not in kept:
+            os.mkdir(self.out, self._mode[0])
+        for name in links - kept:
+            os.symlink(f"{self.memory}/{name}", f"{self.scratch}/{name}")
+        if self.memory:
+            in_there = self._sweep(self.memory, names if in_memory else set())
+            kept = in_there if in_memory else kept
+        env = f"{self.memory or self.scratch}/{ENV}"
+        if self._env >= 0:
+            os.close(self._env)
+            self._env = -1
+        try:
+            self._env = self._opened(env)
+        except OSError:  # user code made something else of it
+            remove(env)
+            self._env = self._opened(env)
+        self._link(names | {OUT, ENV})
+        return {f"{place}/{name}" for name in kept}
+
+    def _opened(self, path):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(path, flags, self._mode[1])
 
     def within(self, path):
         """The path below /pfs of something in a datum's directories; None when it lies elsewhere."""
@@ -92,11 +138,9 @@ class Layout:
                 return path[len(place) + 1 :]
         return None
 
-    def _file(self, path, extents, data=b""):
-        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, self._mode[1])
+    def _file(self, path, extents):
+        target = self._opened(path)
         try:
-            if data:
-                os.write(target, data)
             for pack, offset, length in extents:
                 source = self._handles.get(pack)
                 if source is None:
@@ -176,8 +220,8 @@ class Layout:
 
 
 def _small(inputs):
-    files = [file for _, flags, some in inputs for file in some if not flags & 3]
-    return len(files) <= FEW and sum(size for _, size, _ in files) <= SMALL
+    written = [files for _, flags, files in inputs if not flags & 3]
+    return sum(map(len, written)) <= FEW and sum([size for files in written for _, size, _ in files]) <= SMALL
 
 
 def _leads_to(path, target):

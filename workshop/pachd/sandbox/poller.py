@@ -50,9 +50,9 @@ class Poller:
             self.flush()
 
     def retract(self, event):
-        """Take an event back if it has not gone out: what came after it says more."""
-        if event in self._outgoing:
-            self._outgoing.remove(event)
+        """Take the last event back if it has not gone out: what comes now says more."""
+        if self._outgoing and self._outgoing[-1] == event:
+            self._outgoing.pop()
 
     def flush(self):
         if not self._outgoing:

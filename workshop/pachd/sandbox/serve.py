@@ -37,16 +37,16 @@ FULL_PACK = 256 << 20
 class Job:
     """What the datums of one job have in common."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, port):
         self.command = settings["cmd"]
         self.stdin = settings.get("stdin")  # bytes or None
         self.handler = settings.get("err_cmd") or []
         self.handler_stdin = settings.get("err_stdin")
-        self.env = dict(
-            _named(*each) for each in settings.get("env", {}).items() if each[0]
-        )  # before the datum's own variables
+        # Before the datum's own variables; the port is where NextDatum is to be called.
+        given = dict(_named(*each) for each in settings.get("env", {}).items() if each[0])
+        self.env = {**given, "PPS_WORKER_GRPC_PORT": str(port)}
         self.late_env = settings.get("late_env", {})  # these win over everything
-        self.late_answer = encoded(self.late_env)
+        self.late_text, self.late_answer = _env_file(self.late_env), encoded(self.late_env)
         self.tries = max(1, settings.get("tries", 3))
         self.timeout = settings.get("timeout")  # seconds or None
         self.accepted = frozenset(settings.get("accept", ())) | {0}
@@ -54,6 +54,10 @@ class Job:
         self.account = settings.get("account")  # (uid, gid), what an engine is to call the user, or None
         self.batching = settings.get("batching", False)
         self.keep_output = settings.get("keep_output", True)
+
+    def whole(self, env):
+        """The variables of a run of user code, with those of a datum among them."""
+        return {**self.env, **env, **self.late_env}
 
 
 class Sandbox:
@@ -123,7 +127,7 @@ class Sandbox:
             if key in self.jobs:
                 self.queue += [(key, datum) for datum in rest[0]] + [(key, None)] * rest[1]
         elif kind == "job":
-            self.jobs[key] = Job(rest[0])
+            self.jobs[key] = Job(rest[0], self.server.port)
             # A writer remembers what it wrote, but what earlier jobs wrote may be gone: an open one starts anew.
             self._roll(self.packs.number)
         elif kind == "stop":
@@ -177,9 +181,9 @@ class Sandbox:
 
     def _tries(self, job, key, index, env, inputs):
         env = dict(_named(name, value) for name, value in env.items())
-        whole = {**job.env, **env, **job.late_env}
+        whole = job.whole(env)
         # a batching process has the rest of it, and pays for each line that it reads
-        text = _env_file({**env, **job.late_env} if job.batching else whole)
+        text = _env_file(env) + job.late_text if job.batching else _env_file(whole)
         recovered, refused, reason, size, laid, ran = False, False, "", 0, 0, 0
         for number in range(1, job.tries + 1):
             refused = False
@@ -304,7 +308,7 @@ class Sandbox:
             if not self.commands.pid:
                 server.hang_up()
                 self.serving = key
-                self.commands.start(job.command, {**job.env, **job.late_env}, job.stdin, job.folder, job.account)
+                self.commands.start(job.command, job.whole({}), job.stdin, job.folder, job.account)
             for stage in ("ask", "work"):
                 while server.waiting is None:
                     left = None if deadline is None else deadline - time.monotonic()
@@ -346,9 +350,13 @@ def _named(name, value):
 
 
 def _env_file(env):
-    """The text of /pfs/.env; a value that has lines is quoted as a shell would."""
-    quoted = {name: "'" + value.replace("'", "'\\''") + "'" for name, value in env.items() if "\n" in value}
-    return "".join([f"{name}={value}\n" for name, value in {**env, **quoted}.items()]).encode()
+    """The text of /pfs/.env."""
+    return "".join([f"{name}={_quoted(value)}\n" for name, value in env.items()]).encode()
+
+
+def _quoted(value):
+    """A value that has lines is quoted as a shell would."""
+    return "'" + value.replace("'", "'\\''") + "'" if "\n" in value else value
 
 
 def _signal_name(number):

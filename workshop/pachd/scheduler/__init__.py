@@ -13,7 +13,7 @@ import selectors
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from workshop.pachd.pps import jobs, pipelines, secrets
 from workshop.pachd.pps.content import Content
 from workshop.pachd.pps.records import Job, JobState, Pipeline, PipelineState
 from workshop.pachd.runner import SandboxLost
-from workshop.pachd.scheduler import starting
+from workshop.pachd.scheduler import idle, starting
 from workshop.pachd.scheduler.crons import Crons
 from workshop.pachd.scheduler.egress import Egress
 from workshop.pachd.scheduler.faults import Faults
@@ -51,6 +51,7 @@ class Scheduler:
         self.crons = Crons(self)
         self.egresses = Egress(self)
         self.faults = Faults(self)
+        self.waiting = starting.Waiting(pfs)
         self.inbox: list[Callable[[], None]] = []  # what other threads want done on this one
         self.errors: dict[PipelineName, str] = {}
         self._known: dict[PipelineName, Pipeline] = {}
@@ -115,7 +116,7 @@ class Scheduler:
         for run in list(self.runs.values()):
             busy = bool(self.faults.contain(run.pipeline.name, run.key, run.step)) or busy
             self.faults.contain(run.pipeline.name, run.key, run.note)
-        timers = [run.next_note() for run in self.runs.values()] + [self.crons.next_time()]
+        timers = [run.next_note() for run in self.runs.values()] + [self.crons.next_time(), self.waiting.due()]
         due = min((when for when in timers if when is not None), default=time.monotonic() + IDLE / 2)
         changed = self._seen != self.store.changes.count or bool(self.inbox) or self.faults.waiting
         if not self.runs and self._known and self.shared.spares is not None and not changed:
@@ -127,6 +128,7 @@ class Scheduler:
             else:
                 self._hear(key.data)
         self.crons.tick()
+        self.waiting.tick()
         self._let_go()
 
     def _drain(self) -> None:
@@ -158,9 +160,11 @@ class Scheduler:
             if self._known.get(name) != pipeline or pipeline.state == PipelineState.STARTING:
                 self._changed(pipeline, bool(waiting.get(name)))
         self._known = current
+        ended: set[PipelineName] = set()
         for name, rows in waiting.items():
-            if name in current and _runs(current[name]):
-                self.faults.contain(name, rows[0]["set_id"], partial(self._advance, current[name], rows))
+            if name in current and name not in ended and _runs(current[name]):
+                advance = partial(self._advance, current[name], rows)
+                ended.update(self.faults.contain(name, rows[0]["set_id"], advance) or ())
             elif name in current and current[name].state == PipelineState.FAILURE:
                 starting.give_up(self, name)
         self._settle(current, waiting)
@@ -188,21 +192,31 @@ class Scheduler:
                 if wanted == PipelineState.STANDBY and name in self.pools:
                     self._drop(name)
 
-    def _advance(self, pipeline: Pipeline, rows: list[Any]) -> None:
-        """See to the oldest job of a pipeline; a service's next job ends the one before."""
+    def _advance(self, pipeline: Pipeline, rows: list[Any]) -> Iterable[PipelineName]:
+        """See to the oldest job of a pipeline; a service's next job ends the one before.
+
+        The pipelines whose oldest job was ended at once.
+        """
         run = self.runs.get(pipeline.name)
         if isinstance(run, Service):
             if len(rows) > 1 and rows[0]["set_id"] == run.key and starting.ready(self, pipeline, rows[1]):
                 run.finish()
-            return
-        if run is None and not self.egresses.has(pipeline.name):
-            self._begin(pipeline, rows[0])
+        elif self.has_turn(pipeline):
+            return self._begin(pipeline, rows[0])
+        return ()
 
-    def _begin(self, pipeline: Pipeline, row: Any) -> None:
+    def has_turn(self, pipeline: Pipeline) -> bool:
+        """Whether the oldest job of a pipeline may begin: nothing else of it is going on."""
+        return _runs(pipeline) and pipeline.name not in self.runs and not self.egresses.has(pipeline.name)
+
+    def _begin(self, pipeline: Pipeline, row: Any) -> Iterable[PipelineName]:
         found = starting.inputs(self, pipeline, row)
         if found is None:
-            return
+            return ()
         job, version, inputs = found
+        ended = idle.end(self, version, job, inputs)
+        if ended:
+            return ended
         pool = self.pool(version)
         if version.type == SERVICE:
             self.runs[pipeline.name] = Service(self, pool, version, job, inputs)
@@ -210,6 +224,7 @@ class Scheduler:
             self.egresses.start(version, job)
         else:
             self.runs[pipeline.name] = JobRun(self, pool, version, job, inputs)
+        return ()
 
     # ---------------------------------------------------------------- pools
 
@@ -244,14 +259,15 @@ class Scheduler:
         pool.close()
 
     def _let_go(self) -> None:
-        """Close the processes of workers that have been idle for a while."""
+        """Close the processes of workers that have been idle for a while, and of those that do not come up."""
         now = time.monotonic()
-        for name, pool in self.pools.items():
-            if name not in self.runs:
-                for worker in list(pool.open_workers()):
-                    if now - worker.used_at > IDLE:
-                        self._unregister(worker)
-                        worker.close()
+        for name, pool in list(self.pools.items()):
+            for worker in list(pool.open_workers()):
+                if worker.sandbox is not None and worker.sandbox.late():
+                    self._lost(worker, self.runs.get(name), "the worker's sandbox does not come up")
+                elif name not in self.runs and now - worker.used_at > IDLE:
+                    self._unregister(worker)
+                    worker.close()
 
     # ---------------------------------------------------------------- workers
 

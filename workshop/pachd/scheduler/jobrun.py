@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from workshop.pachd.scheduler import output
 from workshop.pachd.scheduler.forms import by_name, input_file, variables
 from workshop.pachd.scheduler.journal import Deposits, Journal
 from workshop.pachd.scheduler.plan import Inputs, Plan, Planner, Task
+from workshop.pachd.scheduler.results import Results
 from workshop.pachd.scheduler.sharing import better_chunk, set_numbers, shares
 from workshop.pachd.workers import Pool, Worker
 
@@ -61,12 +63,10 @@ class JobRun:
         self.set_sizes: Counter[int] = Counter()
         self.sets: dict[int, list[bytes]] = {}  # number of a datum set -> its datums that are over, until all are
         self.streams: dict[tuple[int, int], list[records.Output]] = {}  # (index, try) -> files that came ahead
-        self.results: dict[bytes, Record] = {}  # of this job, all phases
+        self.results = Results()  # of this job, all phases
         self.fresh: list[bytes] = []  # results not noted yet
         self.journal = Journal(job.name.pipeline, job.name.id)
         self.deposits = Deposits(scheduler.store)
-        self.counters = Counters()
-        self.stats = Stats()
         self.failed: bytes | None = None
         self.last_words: list[str] = []  # that the first failed datum printed
         self.seen_running = job.state == JobState.RUNNING
@@ -107,8 +107,7 @@ class JobRun:
         for identity, data in before.items():
             record = records.decode(data)
             if identity in by_id and record.hash == by_id[identity].hash and record.state != DatumState.FAILED:
-                self._count(identity, record)
-        self.counters = self._counters(0)
+                self.results.add(identity, record)
         self._next_phase()
 
     # ---------------------------------------------------------------- phases
@@ -123,15 +122,16 @@ class JobRun:
             self.phase += 1
             tasks = plan.new if self.phase == 1 else plan.changed
             self._enqueue([task for task in tasks if task.id not in self.results])
-        if self.queue and not self.seen_running and not self.over:
+            tasks.clear()
+        begins = bool(self.queue) and not self.seen_running and not self.over
+        self._dispatch()  # the workers begin while it is written down that they do
+        if begins:
             self.seen_running = True
-            self.journal.say(
-                f"started processing {len(plan.new) + len(plan.changed)} datums, {plan.same} are unchanged"
-            )
+            self.journal.say(f"started processing {len(self.tasks)} datums, {plan.same} are unchanged")
             with self.scheduler.pfs.transaction() as tx:
                 jobs.set_state(tx, self.job, JobState.RUNNING)
-                jobs.set_counters(tx, self.job, self.counters)
-        return self._dispatch()
+                jobs.set_counters(tx, self.job, self._counters(0))
+        return None
 
     def _enqueue(self, tasks: list[Task]) -> None:
         sizes = [sum(file.size for file in task.datum) for task in tasks]
@@ -143,16 +143,8 @@ class JobRun:
     def _counters(self, skipped: int) -> Counters:
         """The counters; a datum counts when its whole set is over."""
         assert self.plan is not None
-        early = {identity for some in self.sets.values() for identity in some}
-        done = [record for identity, record in self.results.items() if identity not in early]
-        states = [DatumState.SUCCESS if record.processed else record.state for record in done]
-        return Counters(
-            processed=states.count(DatumState.SUCCESS),
-            skipped=skipped,
-            total=self.plan.total,
-            failed=states.count(DatumState.FAILED),
-            recovered=states.count(DatumState.RECOVERED),
-        )
+        early = [identity for some in self.sets.values() for identity in some]
+        return self.results.counters(skipped, self.plan.total, early)
 
     # ---------------------------------------------------------------- handing out
 
@@ -216,6 +208,7 @@ class JobRun:
         if task is None:
             return
         outputs = self.streams.pop((index, number), []) + self._outputs(index, files)
+        del self.tasks[index]
         for stale in [key for key in self.streams if key[0] == index]:
             del self.streams[stale]
         if not self.pool.batching:
@@ -233,7 +226,7 @@ class JobRun:
             None,
             reason if state == "failed" else "",
         )
-        self._count(task.id, record)
+        self.results.add(task.id, record)
         over = self.sets.setdefault(task.set, [])
         over.append(task.id)
         if not task.set or len(over) == self.set_sizes[task.set]:
@@ -241,14 +234,8 @@ class JobRun:
         if state == "failed" and self.failed is None:
             self.failed, self.last_words = task.id, self.journal.last(task.id.hex())
         worker.chunk = better_chunk(worker.chunk, (laid + ran + collected) / 1e9)
-        if self.queue:
-            self._dispatch()
-        elif not self.running:
+        if not self.queue and not self.running:  # else the next turn hands out more
             self._next_phase()
-
-    def _count(self, identity: bytes, record: Record) -> None:
-        self.results[identity] = record
-        self.stats.add(record.stats)
 
     def _outputs(self, index: int, files: list[Any]) -> list[records.Output]:
         """Outputs as (path, size, chunks); what stands for an input file by its path gets that file's chunks."""
@@ -312,9 +299,9 @@ class JobRun:
             self.journal.write(tx.db)
             if progress:
                 self.deposits.record(tx)
-                fresh = [(identity, records.encode(self.results[identity])) for identity in self.fresh]
+                fresh = [(identity, self.results.encoded[identity]) for identity in self.fresh]
                 records.keep_done(tx.db, self.job.row, fresh)
-                jobs.set_counters(tx, self.job, self._counters(self._skipped()), self._stats())
+                jobs.set_counters(tx, self.job, self._counters(self._skipped()), asdict(self.results.stats))
         if progress:
             self.fresh.clear()
             self.noted_at = now
@@ -322,16 +309,6 @@ class JobRun:
 
     def _skipped(self) -> int:
         return self.plan.same if self.plan is not None and self.phase == 2 else 0
-
-    def _stats(self) -> dict[str, int]:
-        stats = self.stats
-        return {
-            "download_time": stats.download_time,
-            "process_time": stats.process_time,
-            "upload_time": stats.upload_time,
-            "download_bytes": stats.download_bytes,
-            "upload_bytes": stats.upload_bytes,
-        }
 
     # ---------------------------------------------------------------- ends
 
@@ -341,8 +318,9 @@ class JobRun:
         assert plan is not None
         self.phase = 2 if self.failed is None else self.phase
         egress = self.pipeline.details.get("egress") if self.failed is None else None
-        settled = all(record.state == DatumState.SUCCESS for record in self.results.values())
-        key = plan.key if settled else ""  # what recovered is run again, so the next job has to look for it
+        key = (
+            plan.key if self.results.settled else ""
+        )  # what recovered is run again, so the next job has to look for it
         with self.scheduler.pfs.transaction() as tx:
             job = jobs.find(tx.db, self.job.name)
             if job is None or job.terminal:
@@ -350,7 +328,7 @@ class JobRun:
             jobs.set_state(tx, job, JobState.RUNNING)
             self.deposits.record(tx)
             output.write(tx, self.content, job, plan.base, self.results, plan.gone if self.phase == 2 else ())
-            jobs.set_counters(tx, job, self._counters(self._skipped()), self._stats())
+            jobs.set_counters(tx, job, self._counters(self._skipped()), asdict(self.results.stats))
             records.forget_done(tx.db, job.row)
             if egress:
                 jobs.set_state(tx, job, JobState.EGRESSING)

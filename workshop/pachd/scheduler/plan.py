@@ -66,11 +66,6 @@ class Plan:
     gone: list[bytes] = field(default_factory=list)
     same: int = 0
 
-    @property
-    def idle(self) -> bool:
-        """Whether the output is the base's to the byte."""
-        return self.base is not None and not (self.new or self.changed or self.gone)
-
 
 def inputs_of(db: sqlite3.Connection, pipeline: Pipeline, output: Commit) -> Inputs:
     """The commits that the job with this output commit reads: its direct provenance, by repo."""
@@ -116,14 +111,21 @@ class Planner:
         listed = [(self.roots.get(s.position) or b"").hex() for s in inputs.sources]
         self.plan = Plan(json.dumps({**self.fixed, "roots": listed}, sort_keys=True))
 
-    def steps(self) -> Iterator[None]:
+    def same(self) -> bool:
+        """Whether the inputs are those of the base: then the plan is complete, and nothing is to be done."""
         plan = self.plan
         plan.base = base = find_base(self.db, self.job)
+        if base is None or self.every_job or records.plan_of(self.db, base.row) != plan.key:
+            return False
+        plan.total = plan.same = base.counters.total
+        return True
+
+    def steps(self) -> Iterator[None]:
+        if self.same():
+            return
+        base = self.plan.base
         if base is not None and not self.every_job:
             before = records.plan_of(self.db, base.row)
-            if before == plan.key:
-                plan.total = plan.same = base.counters.total
-                return
             if before and self._compare_changes(base, json.loads(before)):
                 return
         yield from self._enumerate(base)

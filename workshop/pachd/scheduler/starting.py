@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any
 
 from workshop.pachd import errors
 from workshop.pachd.model import META, JobName, PipelineName
-from workshop.pachd.pfs import rows
+from workshop.pachd.pfs import Pfs, rows
 from workshop.pachd.pps import jobs, logs, metaview, pipelines
 from workshop.pachd.pps.records import Job, JobState, Pipeline, PipelineState
 from workshop.pachd.scheduler.plan import Inputs, inputs_of
@@ -15,6 +16,8 @@ from workshop.pachd.workers import Pool
 
 if TYPE_CHECKING:
     from workshop.pachd.scheduler import Run, Scheduler
+
+MOMENT = 0.05  # seconds that a job may wait for its inputs before anybody is told
 
 
 def begin(scheduler: Scheduler, pipeline: Pipeline, has_work: bool) -> None:
@@ -49,12 +52,46 @@ def _words(pool: Pool, pipeline: Pipeline) -> list[str]:
     return texts
 
 
+class Waiting:
+    """Jobs whose inputs are not finished. After a moment they are STARTING; most have begun by then."""
+
+    def __init__(self, pfs: Pfs) -> None:
+        self._pfs = pfs
+        self._since: dict[JobName, float] = {}
+
+    def add(self, job: JobName) -> None:
+        self._since.setdefault(job, time.monotonic())
+
+    def drop(self, job: JobName) -> None:
+        self._since.pop(job, None)
+
+    def due(self) -> float | None:
+        """When there is something to write down (monotonic seconds)."""
+        return min(self._since.values()) + MOMENT if self._since else None
+
+    def tick(self) -> None:
+        """Write down that all of them wait, if one has done so for long enough."""
+        due = self.due()
+        if due is None or time.monotonic() < due:
+            return
+        names, self._since = list(self._since), {}
+        with self._pfs.transaction() as tx:
+            for job in (jobs.find(tx.db, name) for name in names):
+                if job is not None and job.state == JobState.CREATED:
+                    jobs.set_state(tx, job, JobState.STARTING)
+
+
 def inputs(scheduler: Scheduler, pipeline: Pipeline, row: Any) -> tuple[Job, Pipeline, Inputs] | None:
     """A job, its version of the pipeline and its inputs, once these are finished; before that it waits (STARTING).
 
     A job whose inputs failed is over at once: UNRUNNABLE.
     """
     name = JobName(PipelineName(row["project"], row["pipeline"]), row["set_id"])
+    if row["waits"]:
+        if row["state"] == JobState.CREATED:
+            scheduler.waiting.add(name)
+        return None
+    scheduler.waiting.drop(name)
     with scheduler.store.database.read() as db:
         job = jobs.find(db, name)
         if job is None or job.terminal:
@@ -67,9 +104,6 @@ def inputs(scheduler: Scheduler, pipeline: Pipeline, row: Any) -> tuple[Job, Pip
             jobs.finish(tx, job, JobState.KILLED, "output commit missing")
         return None
     if found.unfinished():
-        if job.state == JobState.CREATED:
-            with scheduler.pfs.transaction() as tx:
-                jobs.set_state(tx, job, JobState.STARTING)
         return None
     failed = found.failed()
     if failed:

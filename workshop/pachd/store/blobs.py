@@ -5,17 +5,20 @@ however they arrived. A pack is chunks end to end, without framing: a chunk is r
 (a crash in the middle of a write) is bytes that nothing refers to. What lies where is recorded in table `chunk` by the
 transaction that makes the bytes visible, after they are on the disk.
 
-Only the standard library, and nothing of this package: sandbox processes load this module alone.
+Only the standard library, and little of it, and nothing of this package: sandbox processes load this module alone.
 """
 
 from __future__ import annotations
 
 import os
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
-from typing import TypeAlias
 from zlib import crc32
+
+try:
+    from _blake2 import blake2b  # what hashlib has, without the libraries behind its other functions
+except ImportError:
+    from hashlib import blake2b
 
 CHUNK = 1 << 20
 HASH_SIZE = 32
@@ -28,8 +31,8 @@ _SUMMED = 128 << 10  # chunks from this size on have a CRC, so that reading them
 
 _advise = getattr(os, "posix_fadvise", None)
 
-Row: TypeAlias = "tuple[bytes, int, int, int, int | None]"  # hash, pack, offset, length, CRC-32 of long chunks
-Data: TypeAlias = "bytes | bytearray | memoryview"
+Row = tuple[bytes, int, int, int, int | None]  # hash, pack, offset, length, CRC-32 of long chunks
+Data = bytes | bytearray | memoryview
 
 
 def digest(data: Data) -> bytes:
@@ -45,10 +48,10 @@ def _named(data: Data) -> tuple[bytes, int | None]:
 EMPTY_HASH = digest(b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(namedtuple("Content", ("size", "chunks"))):
     """What a file holds: its size in bytes and its chunks' hashes, in order."""
 
+    __slots__ = ()
     size: int
     chunks: tuple[bytes, ...]
 

@@ -53,13 +53,14 @@ def _changed(maps: Maps, old: bytes, new: bytes, tagged: bool, path: str) -> Ite
             if next(maps.items(new, plain + b"\0", plain + b"\1"), None) is not None:
                 yield Collision(path + _first_below(maps, after, plain), None, path + _text(plain))
             yield from find(maps, before, after, path + _text(name))
-        elif name != previous:
-            previous = name
-            if tagged:
-                tags = [name_of(other)[1] or "default" for other, _ in maps.items(new, name + b"\0", name + b"\1")]
-                if len(tags) > 1:
-                    one, two, *_ = sorted(tags)
-                    yield Collision(path + _text(name), (one, two), path + _text(name))
+            continue
+        again, previous = name == previous, name
+        if tagged and again is not bool(old):  # without an old map every key comes by: two of a name are neighbours
+            tags = [name_of(other)[1] or "default" for other, _ in maps.items(new, name + b"\0", name + b"\1")]
+            if len(tags) > 1:
+                one, two, *_ = sorted(tags)
+                yield Collision(path + _text(name), (one, two), path + _text(name))
+        if old and not again:
             below = maps.get(new, name + b"/\0")
             if below is not None and maps.get(old, name + b"/\0") == below:  # else its own turn comes
                 yield Collision(path + _first_below(maps, below, name), None, path + _text(name))

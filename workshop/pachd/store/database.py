@@ -16,7 +16,7 @@ _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -16000",
+    "PRAGMA cache_size = -4000",  # of each connection; behind it the system caches for all
     "PRAGMA journal_size_limit = 1048576",
     "PRAGMA busy_timeout = 30000",
 )
