@@ -4,6 +4,7 @@ Inputs that are small lie in memory where there is a place for them: on a disk t
 more than everything else that is done for a short datum. `out` is always on the disk, whatever comes to lie in it.
 """
 
+import contextlib
 import os
 import time
 
@@ -27,7 +28,7 @@ class Layout:
         self.foreign = False  # user code has another root: its links are not ours to follow
         self._mode = (0o777, 0o666) if open_to_all else (0o755, 0o644)  # user code may run as somebody else
         self.pipes = []
-        self.left = None  # all that lies in `out`, when it is known and nothing but files: told by whoever looked
+        self.left = []  # files of `out` itself, told by whoever looked
         self._laid = []  # the files of the inputs, but for those in folders, which may be links elsewhere by then
         self._shape = None  # of the datum before: whether its inputs lie in memory, and their names
         self._env = -1
@@ -56,7 +57,7 @@ class Layout:
         else:
             made = self._build(place, set(shape[1]), in_memory)
             self._shape = shape
-        self.pipes, self._laid, self.left = [], [], None
+        self.pipes, self._laid, self.left = [], [], []
         written = 0
         for name, flags, files in inputs:
             root = f"{place}/{name}"
@@ -94,15 +95,11 @@ class Layout:
 
     def _clear(self, roots):
         """Empty the directories of the inputs and `out`: first of the files that are known to lie there."""
-        try:
-            for path in self._laid + (self.left or []):
+        with contextlib.suppress(OSError):  # user code did
+            for path in self._laid + self.left:
                 os.unlink(path)
-        except OSError:  # user code did
-            self.left = None
-        for root in roots:
-            empty(root)
-        if self.left is None:
-            empty(self.out)
+        for folder in (*roots, self.out):  # a process that runs on may have written more meanwhile
+            empty(folder)
 
     def _build(self, place, names, in_memory):
         """Make and empty the directories that a datum needs; those of inputs that are there."""
