@@ -45,6 +45,17 @@ def test_a_faulty_jq_program_is_named_before_anything_else(session):
         assert refused(call, request).startswith("UNKNOWN error creating message filter function: error parsing jq")
 
 
+def test_a_project_without_a_name_has_no_pipelines_and_no_jobs(session):
+    session.make_repo("data")
+    session.create("p", "data")
+    nameless = [pfs.Project()]
+    assert list(session.pps.ListPipeline(pps.ListPipelineRequest(projects=nameless))) == []
+    assert list(session.pps.ListJob(pps.ListJobRequest(projects=nameless))) == []
+    assert list(session.pps.ListJobSet(pps.ListJobSetRequest(projects=nameless))) == []
+    asked = pps.ListPipelineRequest(projects=[*nameless, session.project])
+    assert [info.pipeline.name for info in session.pps.ListPipeline(asked)] == ["p"]
+
+
 def test_a_jq_program_sees_pipelines_as_they_are_stored_and_now(session):
     session.make_repo("data")
     session.create("p", "data")

@@ -52,8 +52,8 @@ def job_name(message: Any, *places: str, how: str = "validate request") -> JobNa
 
 
 def project_names(messages: Iterable[Any]) -> frozenset[str]:
-    """The names of the projects that a request is limited to; an empty message means no limit."""
-    return frozenset(message.name for message in messages if message.name)
+    """The names of the projects that a request is limited to; one without a name is one that has nothing."""
+    return frozenset(message.name for message in messages)
 
 
 # ---------------------------------------------------------------- messages of names
