@@ -29,8 +29,6 @@ _WRITE_BACK = 32 << 20  # bytes after which the system is asked to begin writing
 LONG = 64 << 20  # files past this size are not kept in the system's memory
 _SUMMED = 128 << 10  # chunks from this size on have a CRC, so that reading them need not hash them again
 
-_advise = getattr(os, "posix_fadvise", None)
-
 Row = tuple[bytes, int, int, int, int | None]  # hash, pack, offset, length, CRC-32 of long chunks
 Data = bytes | bytearray | memoryview
 
@@ -140,12 +138,11 @@ class PackWriter:
             self._unsent = 0
 
     def let_go(self, start: int) -> None:
-        """Have the system begin to write what lies from `start` on, and forget what of it is on the disk. Linux only.
+        """Have the system begin to write what lies from `start` on, and forget what of it is on the disk.
 
         A flush at the end finds little left, then.
         """
-        if _advise is not None:
-            _advise(self._handle, start, 0, os.POSIX_FADV_DONTNEED)
+        forget(self._handle, start)
 
     def flush(self) -> None:
         """Put everything on the disk."""
@@ -217,6 +214,15 @@ class Cutter:
         """What was written so far, as a file."""
         chunks = (*self._chunks, self._writer.add(self._part)) if self._part else tuple(self._chunks)
         return Content(self.size, chunks)
+
+
+def forget(handle: int, start: int, length: int = 0) -> None:
+    """Have the system keep no copy in memory of so many bytes of a file (0: to its end). Linux only.
+
+    What is not on the disk yet stays, but begins to be written.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(handle, start, length, os.POSIX_FADV_DONTNEED)
 
 
 def pack_name(number: int) -> str:

@@ -20,13 +20,14 @@ from workshop.pachd.store.blobs import (
     PackWriter,
     Row,
     digest,
+    forget,
     pack_name,
     pack_numbers,
 )
 
 _AT_ONCE = 500  # hashes per look-up
 _OPEN_PACKS = 64
-_UNCACHED = 0x80  # RWF_DONTCACHE of Linux 6.14
+_BEHIND = 8 << 20  # bytes; what the system reads ahead at once
 
 Place = Sequence  # pack, offset, length, CRC-32 or None
 
@@ -241,13 +242,11 @@ class Blobs:
 
 
 def _read_once(handle: int, length: int, offset: int) -> bytes:
-    """As os.pread, but what the system had not in memory it does not keep there, where it can do so."""
-    data = bytearray(length)
-    try:
-        del data[os.preadv(handle, [data], offset, _UNCACHED) :]
-    except (OSError, NotImplementedError):
-        return os.pread(handle, length, offset)
-    return data  # type: ignore[return-value]  # not copied once more to be bytes
+    """As os.pread, but the system need not keep it: what it holds in larger pieces, it forgets with a later chunk."""
+    data = os.pread(handle, length, offset)
+    start = max(0, offset - _BEHIND)
+    forget(handle, start, offset + length - start)
+    return data
 
 
 class _Pack:
