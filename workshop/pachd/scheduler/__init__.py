@@ -166,7 +166,8 @@ class Scheduler:
                 advance = partial(self._advance, current[name], rows)
                 ended.update(self.faults.contain(name, rows[0]["set_id"], advance) or ())
             elif name in current and current[name].state == PipelineState.FAILURE:
-                starting.give_up(self, name)
+                with self.pfs.transaction() as tx:
+                    starting.give_up(tx, name)
         self._settle(current, waiting)
 
     def _changed(self, pipeline: Pipeline, has_work: bool) -> None:

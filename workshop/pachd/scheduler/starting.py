@@ -27,19 +27,19 @@ def begin(scheduler: Scheduler, pipeline: Pipeline, has_work: bool) -> None:
     with scheduler.pfs.transaction() as tx:
         if fault:
             pipelines.set_state(tx.db, pipeline, PipelineState.FAILURE, fault)
+            give_up(tx, pipeline.name)
             return
         standby = pipeline.details.get("autoscaling") and not has_work
         pipelines.set_state(tx.db, pipeline, PipelineState.STANDBY if standby else PipelineState.RUNNING)
         logs.write(tx.db, [logs.Line(pipeline.name, text, tx.now, master=True) for text in _words(pool, pipeline)])
 
 
-def give_up(scheduler: Scheduler, name: PipelineName) -> None:
-    """Stop the jobs of a pipeline that has failed: nobody will ever run them."""
-    with scheduler.pfs.transaction() as tx:
-        found = pipelines.find(tx.db, name)
-        if found is not None and found.state == PipelineState.FAILURE:  # still: it may have been updated
-            for job in jobs.unfinished(tx.db, name):
-                jobs.stop(tx, job.name)
+def give_up(tx: Any, name: PipelineName) -> None:
+    """Stop the jobs of a pipeline if it has failed: nobody will ever run them."""
+    found = pipelines.find(tx.db, name)
+    if found is not None and found.state == PipelineState.FAILURE:
+        for job in jobs.unfinished(tx.db, name):
+            jobs.stop(tx, job.name)
 
 
 def _words(pool: Pool, pipeline: Pipeline) -> list[str]:
