@@ -122,6 +122,17 @@ def test_what_is_read_stays_until_the_reader_is_done(pachd):
     assert content_bytes(pachd.state) == 0
 
 
+def test_nobody_finds_what_is_being_taken_away(tmp_path):
+    """Chunks cannot be looked up, and counted on, before their deletion is committed."""
+    store = Store(tmp_path / "state")
+    held = []
+    store.database._writer.set_trace_callback(lambda sql: sql == "COMMIT" and held.append(store.blobs.gate.locked()))
+    collection.collect(store, ())
+    assert held == [True]
+    assert not store.blobs.gate.locked()
+    store.close()
+
+
 def test_collections_beside_writers_take_nothing_that_is_in_use(pachd):
     """Puts of new and of known bytes, copies, appends, file sets, squashes and deletions, while collections run."""
     storm(pachd, writers=4, steps=15)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,8 @@ def collect(store: Store, markers: Iterable[Marker], dry_run: bool = False) -> C
             mark(db, marks)
         suspects = [row for row in _rows(db, "SELECT hash, pack, length FROM chunk") if row[0] not in marks.chunks]
         nodes = [row for row in _rows(db, "SELECT hash FROM node") if row[0] not in marks.nodes]
-    with store.database.write(keep=not dry_run) as db, store.blobs.gate:
+    with ExitStack() as until_committed, store.database.write(keep=not dry_run) as db:
+        until_committed.enter_context(store.blobs.gate)  # else a writer may still find, and count on, what goes
         marks.read_with(db)
         for mark in markers:  # what came meanwhile
             mark(db, marks)
