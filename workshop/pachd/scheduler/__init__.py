@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 IDLE = 60.0  # seconds after which a worker without work gives its process back
 STUMBLED = 0.25  # seconds until the next try when the store takes no writes
+CALM = 0.5  # seconds without anything to do after which spare processes are started
 TRANSFORM, SPOUT, SERVICE = 1, 2, 3
 Run = JobRun | Service
 
@@ -61,6 +62,7 @@ class Scheduler:
         os.set_blocking(self._wake_writer, False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._seen = -1
+        self._calm_at = 0.0  # when it is time to make ready for what may come
         self._stopping = False
         self._thread = threading.Thread(target=self._main, name="scheduler", daemon=True)
         self.store.changes.listeners.append(self.wake)
@@ -111,16 +113,19 @@ class Scheduler:
         self.faults.settle()
         if self._seen != self.store.changes.count:
             self._seen = self.store.changes.count
+            self._calm_at = time.monotonic() + CALM
             self._look()
         busy = False
         for run in list(self.runs.values()):
             busy = bool(self.faults.contain(run.pipeline.name, run.key, run.step)) or busy
             self.faults.contain(run.pipeline.name, run.key, run.note)
-        timers = [run.next_note() for run in self.runs.values()] + [self.crons.next_time(), self.waiting.due()]
+        timers = [run.next_note() for run in self.runs.values()]
+        timers += [self.crons.next_time(), self.waiting.due(), self._calm_at]
         due = min((when for when in timers if when is not None), default=time.monotonic() + IDLE / 2)
         changed = self._seen != self.store.changes.count or bool(self.inbox) or self.faults.waiting
-        if not self.runs and self._known and self.shared.spares is not None and not changed:
-            changed = self.shared.spares.refill()  # while nothing else is to be done
+        if not changed and time.monotonic() >= self._calm_at:
+            self._prepare()
+            due = min(due, self._calm_at)
         wait = 0.0 if busy or changed else min(IDLE / 2, max(0.0, due - time.monotonic()))
         for key, _ in self._selector.select(wait):
             if key.fd == self._wake_reader:
@@ -130,6 +135,12 @@ class Scheduler:
         self.crons.tick()
         self.waiting.tick()
         self._let_go()
+
+    def _prepare(self) -> None:
+        """Have a process ready for the next worker. Not at once: the next commit may be on its way."""
+        spares = self.shared.spares
+        more = not self.runs and bool(self._known) and spares is not None and spares.refill()
+        self._calm_at = time.monotonic() + (0 if more else CALM if self.runs else IDLE / 2)
 
     def _drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -215,8 +226,7 @@ class Scheduler:
         if found is None:
             return ()
         job, version, inputs = found
-        ended = idle.end(self, version, job, inputs)
-        if ended:
+        if ended := idle.end(self, version, job, inputs):
             return ended
         pool = self.pool(version)
         if version.type == SERVICE:
