@@ -89,8 +89,13 @@ class Spares:
     """Sandbox processes started ahead, so that a pipeline's first datum does not wait for an interpreter to come up."""
 
     def __init__(self, log: Path, number: int = 4) -> None:
-        self._log, self._number = log, number
+        self._log, self.number = log, number
         self._ready: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def standing(self) -> int:
+        """How many processes stand ready."""
+        return len(self._ready)
 
     def _launch(self) -> subprocess.Popen[bytes]:
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -108,9 +113,9 @@ class Spares:
     def refill(self) -> bool:
         """Start one more if there is room; whether there is still. One that was killed is collected and replaced."""
         self._ready = [process for process in self._ready if process.poll() is None]
-        if len(self._ready) < self._number:
+        if len(self._ready) < self.number:
             self._ready.append(self._launch())
-        return len(self._ready) < self._number
+        return len(self._ready) < self.number
 
     def close(self) -> None:
         for process in self._ready:

@@ -123,7 +123,7 @@ class Scheduler:
         timers += [self.crons.next_time(), self.waiting.due(), self._calm_at]
         due = min((when for when in timers if when is not None), default=time.monotonic() + IDLE / 2)
         changed = self._seen != self.store.changes.count or bool(self.inbox) or self.faults.waiting
-        if not changed and time.monotonic() >= self._calm_at:
+        if not changed and (time.monotonic() >= self._calm_at or starting.short(self, self._known)):
             self._prepare()
             due = min(due, self._calm_at)
         wait = 0.0 if busy or changed else min(IDLE / 2, max(0.0, due - time.monotonic()))
@@ -137,9 +137,8 @@ class Scheduler:
         self._let_go()
 
     def _prepare(self) -> None:
-        """Have a process ready for the next worker. Not at once: the next commit may be on its way."""
-        spares = self.shared.spares
-        more = not self.runs and bool(self._known) and spares is not None and spares.refill()
+        """Have a process ready for the next worker, while nothing else is to be done."""
+        more = not self.runs and self._known and self.shared.spares is not None and self.shared.spares.refill()
         self._calm_at = time.monotonic() + (0 if more else CALM if self.runs else IDLE / 2)
 
     def _drain(self) -> None:

@@ -52,6 +52,14 @@ def _words(pool: Pool, pipeline: Pipeline) -> list[str]:
     return texts
 
 
+def short(scheduler: Scheduler, known: dict[PipelineName, Pipeline]) -> bool:
+    """Whether pipelines have more workers to start than processes stand ready: these are not kept for calm hours."""
+    spares = scheduler.shared.spares
+    started = sum(1 for pool in scheduler.pools.values() for _ in pool.open_workers())
+    wanted = sum(pipeline.parallelism for pipeline in known.values()) - started
+    return spares is not None and spares.standing < min(wanted, spares.number)
+
+
 class Waiting:
     """Jobs whose inputs are not finished. After a moment they are STARTING; most have begun by then."""
 
