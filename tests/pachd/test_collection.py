@@ -17,8 +17,9 @@ from python_pachyderm.proto.v2.pfs import pfs_pb2 as pb
 from workshop.pachd.pfs import Pfs, storage
 from workshop.pachd.pfs.keeper import Keeper
 from workshop.pachd.pfs.modify import writing
-from workshop.pachd.store import Store, collection
+from workshop.pachd.store import Store, blobs, collection
 from workshop.pachd.store.blobs import CHUNK
+from workshop.pachd.store.trees import Put, unpack
 
 
 def test_a_running_daemon_collects_when_asked_and_counts_on_trial(pachd):
@@ -130,6 +131,31 @@ def test_nobody_finds_what_is_being_taken_away(tmp_path):
     collection.collect(store, ())
     assert held == [True]
     assert not store.blobs.gate.locked()
+    store.close()
+
+
+def test_a_tree_that_a_reader_found_collected_and_somebody_made_again_is_marked_anew(tmp_path):
+    store = Store(tmp_path / "state")
+    name = blobs.digest(b"x")
+
+    def make(db):
+        return store.trees(db).edit(b"", [Put("/d/f", "", blobs.Content(1, (name,)))])
+
+    with store.database.write() as db:
+        root = make(db)
+        inner = unpack(store.trees(db).lookup(root, "/d/")[0].value).map
+        db.execute("DELETE FROM node WHERE hash = ?", (inner,))
+    marks = collection.Marks()
+    with store.database.read() as db:
+        marks.read_with(db)
+        marks.tree_if_whole(root)
+    assert not marks.nodes and not marks.chunks
+    with store.database.write() as db:
+        db.execute("DELETE FROM node")
+        assert make(db) == root
+        marks.read_with(db)
+        marks.tree(root)
+    assert marks.chunks == {name} and inner in marks.nodes
     store.close()
 
 

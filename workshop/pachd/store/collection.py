@@ -17,7 +17,7 @@ from workshop.pachd import errors
 from workshop.pachd.store.blobs import PackWriter, pack_numbers
 from workshop.pachd.store.maps import Maps
 from workshop.pachd.store.nodes import Rows
-from workshop.pachd.store.trees import Root, Trees
+from workshop.pachd.store.trees import Root, Trees, unpack
 
 if TYPE_CHECKING:
     from workshop.pachd.store import Store
@@ -41,6 +41,20 @@ class Marks:
         """A tree of files is referred to."""
         assert self._trees is not None
         self.chunks.update(self._trees.reachable(root, self.nodes))
+
+    def tree_if_whole(self, root: Root) -> None:
+        """A tree of files is referred to, unless a part of it is gone: then none of it is marked.
+
+        A part that was marked and is not there would pass for marked once somebody makes it again.
+        """
+        if unpack(root).map in self.nodes:
+            return
+        aside = Marks()
+        aside._trees = self._trees
+        with suppress(errors.DataLoss):
+            aside.tree(root)
+            self.nodes |= aside.nodes
+            self.chunks |= aside.chunks
 
     def map(self, root: bytes | None) -> Iterator[tuple[bytes, bytes]]:
         """A map is referred to; its entries, but for those in nodes that were marked before."""
@@ -102,8 +116,7 @@ def collect(store: Store, markers: Iterable[Marker], dry_run: bool = False) -> C
 
     def readers(_: sqlite3.Connection, marks: Marks) -> None:
         for root in store.roots_in_use():
-            with suppress(errors.DataLoss):  # it began to read what was collected at that moment
-                marks.tree(root)
+            marks.tree_if_whole(root)  # it may have begun to read what was collected at that moment
 
     markers, marks = [*markers, readers], Marks()
     with store.database.read() as db:
