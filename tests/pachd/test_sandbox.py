@@ -223,6 +223,14 @@ def test_every_try_starts_afresh_and_the_last_one_counts(best, tmp_path):
     assert (out.state, out.tries, out.files, out.log) == ("success", 2, {"/second": "2\n"}, [])
 
 
+def test_an_input_can_be_renamed_and_linked_to_an_output_in_a_second_try_at_the_latest(best):
+    code = "import os; os.rename('/pfs/in/a', '/pfs/out/a'); os.link('/pfs/in/b', '/pfs/out/b')"
+    for number in range(3):
+        inputs = best.inputs(**{"in": {"/a": f"one {number}", "/b": "two"}})
+        done = best.run("", cmd=[sys.executable, "-c", best.fix(code)], inputs=inputs, tries=2)
+        assert (done.state, done.files) == ("success", {"/a": f"one {number}", "/b": "two"}), done.log
+
+
 def test_a_handler_that_succeeds_once_recovers_the_datum_and_all_tries_are_used(best):
     out = best.run("echo tried; echo x > /pfs/out/x; exit 1", tries=3, err_cmd=["sh", "-c", "echo handled"])
     assert (out.state, sorted(out.log)) == ("recovered", ["handled"] * 3 + ["tried"] * 3)

@@ -1,7 +1,8 @@
 """/pfs as a datum finds it: its inputs, an empty `out`, `.env`. The directories are reused from datum to datum.
 
 Inputs that are small lie in memory where there is a place for them: on a disk the making and removing of files costs
-more than everything else that is done for a short datum. `out` is always on the disk, whatever comes to lie in it.
+more than everything else that is done for a short datum. `out` is always on the disk, whatever comes to lie in it. A
+datum that failed is tried again with all of it on the disk, where an input can be renamed or linked to an output.
 """
 
 import contextlib
@@ -42,13 +43,13 @@ class Layout:
             for path in (folder, f"{folder}/{SCRATCH}", *([memory] if memory else [])):
                 os.chmod(path, 0o777)
 
-    def prepare(self, inputs, env_text):
+    def prepare(self, inputs, env_text, again=False):
         """Lay out [(input name, flags, [(path, size, extents)])]; the bytes of input that were written.
 
         An extent is (pack number, offset, length). Flags: 1 = empty files, 2 = lazy: named pipes, which `pipes` then
-        lists for whoever feeds them. What an earlier datum left behind is removed first.
+        lists for whoever feeds them. What an earlier datum left behind is removed first. `again`: it has failed once.
         """
-        in_memory = bool(self.memory) and _small(inputs)
+        in_memory = bool(self.memory) and not again and _small(inputs)
         place = self.memory if in_memory else self.scratch
         shape = (in_memory, [name for name, _, _ in inputs])
         if self._stands(shape):

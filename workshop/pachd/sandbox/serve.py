@@ -191,7 +191,7 @@ class Sandbox:
             try:
                 self._stop_feeding()
                 self.fed = 0
-                size = self.layout.prepare(inputs, text)
+                size = self.layout.prepare(inputs, text, number > 1)
                 self.feeder.start(self.layout.pipes)
             except OSError as error:
                 reason = f"could not lay out the datum: {error}"
