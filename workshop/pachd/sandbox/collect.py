@@ -5,7 +5,6 @@ import stat
 from operator import attrgetter
 
 CHUNK = 1 << 20
-FEW = 100  # files of an output that are remembered, so that nobody has to look again when they go
 GLOB_CHARACTERS = "*?[]{}!()@+^"
 PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
 PLAIN = PRINTABLE - frozenset(GLOB_CHARACTERS)
@@ -53,8 +52,6 @@ class Collector:
                     found = sorted(entries, key=_by_name)
             except OSError as error:
                 raise Refused(f"open {self._shown(place)}: {_words(error)}") from None
-            if place == folder and len(found) <= FEW and all(map(_is_plain, found)):
-                self.layout.left = [entry.path for entry in found]
             for entry in found:
                 path = f"{shown}/{entry.name}"
                 if entry.is_symlink():
@@ -166,10 +163,6 @@ class Collector:
 
 
 _by_name = attrgetter("name")
-
-
-def _is_plain(entry):
-    return entry.is_file(follow_symlinks=False)
 
 
 def _opened(place, action):

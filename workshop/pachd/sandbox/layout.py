@@ -5,7 +5,6 @@ more than everything else that is done for a short datum. `out` is always on the
 datum that failed is tried again with all of it on the disk, where an input can be renamed or linked to an output.
 """
 
-import contextlib
 import os
 import time
 
@@ -29,8 +28,6 @@ class Layout:
         self.foreign = False  # user code has another root: its links are not ours to follow
         self._mode = (0o777, 0o666) if open_to_all else (0o755, 0o644)  # user code may run as somebody else
         self.pipes = []
-        self.left = []  # files of `out` itself, told by whoever looked
-        self._laid = []  # the files of the inputs, but for those in folders, which may be links elsewhere by then
         self._shape = None  # of the datum before: whether its inputs lie in memory, and their names
         self._env = -1
         self._handles = {}
@@ -54,11 +51,12 @@ class Layout:
         shape = (in_memory, [name for name, _, _ in inputs])
         if self._stands(shape):
             made = {f"{place}/{name}" for name in shape[1]}
-            self._clear(made)
+            for folder in (*made, self.out):
+                empty(folder)
         else:
             made = self._build(place, set(shape[1]), in_memory)
             self._shape = shape
-        self.pipes, self._laid, self.left = [], [], []
+        self.pipes = []
         written = 0
         for name, flags, files in inputs:
             root = f"{place}/{name}"
@@ -73,8 +71,6 @@ class Layout:
                 if parent not in made:
                     os.makedirs(parent, self._mode[0], exist_ok=True)
                     made.add(parent)
-                if parent == root:
-                    self._laid.append(target)
                 if flags & 2:
                     os.mkfifo(target, 0o666)
                     self.pipes.append((target, size, extents))
@@ -93,14 +89,6 @@ class Layout:
             )
         except OSError:
             return False
-
-    def _clear(self, roots):
-        """Empty the directories of the inputs and `out`: first of the files that are known to lie there."""
-        with contextlib.suppress(OSError):  # user code did
-            for path in self._laid + self.left:
-                os.unlink(path)
-        for folder in (*roots, self.out):  # a process that runs on may have written more meanwhile
-            empty(folder)
 
     def _build(self, place, names, in_memory):
         """Make and empty the directories that a datum needs; those of inputs that are there."""

@@ -318,9 +318,8 @@ class JobRun:
         assert plan is not None
         self.phase = 2 if self.failed is None else self.phase
         egress = self.pipeline.details.get("egress") if self.failed is None else None
-        key = (
-            plan.key if self.results.settled else ""
-        )  # what recovered is run again, so the next job has to look for it
+        # What recovered is run again, so the next job has to look for it.
+        key = plan.key if self.results.settled else ""
         with self.scheduler.pfs.transaction() as tx:
             job = jobs.find(tx.db, self.job.name)
             if job is None or job.terminal:
